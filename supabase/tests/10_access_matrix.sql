@@ -1,0 +1,136 @@
+-- Promise: for every table, role and operation it is written here who may. A table that is not here fails.
+begin;
+\ir support/tenants.psql
+
+-- One statement per table and operation, on acme's rows; who succeeds; and what becomes of everybody else who
+-- is signed in. anon is denied everything.
+create temporary table probes (table_name text, operation text, allowed text, otherwise text, statement text);
+insert into probes values
+  ('applications', 'select', 'owner admin developer viewer auditor service_role', 'none',
+    $$select from public.applications where organization_id = tests.id('acme')$$),
+  ('applications', 'insert', 'owner admin developer service_role', 'denied',
+    $$insert into public.applications (organization_id, name, slug) values (tests.id('acme'), 'New', 'new')$$),
+  ('applications', 'update', 'owner admin developer service_role', 'none',
+    $$update public.applications set name = 'Renamed' where id = tests.id('rocket')$$),
+  ('applications', 'delete', 'owner admin developer service_role', 'none',
+    $$delete from public.applications where id = tests.id('rocket')$$),
+
+  ('memberships', 'select', 'owner admin developer billing viewer service_role', 'none',
+    $$select from public.memberships where organization_id = tests.id('acme')$$),
+  ('memberships', 'insert', 'owner admin service_role', 'denied',
+    $$insert into public.memberships (organization_id, user_id, role_key)
+      values (tests.id('acme'), tests.id('nobody'), 'viewer')$$),
+  ('memberships', 'update', 'owner admin service_role', 'none',
+    $$update public.memberships set role_key = 'billing'
+      where organization_id = tests.id('acme') and user_id = tests.id('spare')$$),
+  ('memberships', 'delete', 'owner admin service_role', 'none',
+    $$delete from public.memberships
+      where organization_id = tests.id('acme') and user_id = tests.id('spare')$$),
+
+  ('organizations', 'select', 'owner admin developer billing viewer auditor service_role', 'none',
+    $$select from public.organizations where id = tests.id('acme')$$),
+  ('organizations', 'insert', 'service_role', 'denied',
+    $$insert into public.organizations (name, slug) values ('New', 'new-organization')$$),
+  ('organizations', 'update', 'owner admin service_role', 'none',
+    $$update public.organizations set name = 'Renamed' where id = tests.id('acme')$$),
+  ('organizations', 'delete', 'service_role', 'denied',
+    $$delete from public.organizations where id = tests.id('acme')$$),
+
+  ('permissions', 'select', 'owner admin developer billing viewer auditor outsider nobody service_role', 'none',
+    $$select from public.permissions$$),
+  ('permissions', 'insert', '', 'denied',
+    $$insert into public.permissions (key, description) values ('all.things', 'Everything.')$$),
+  ('permissions', 'update', '', 'denied', $$update public.permissions set description = 'Nothing.'$$),
+  ('permissions', 'delete', '', 'denied', $$delete from public.permissions$$),
+
+  ('roles', 'select', 'owner admin developer billing viewer auditor service_role', 'none',
+    $$select from public.roles where organization_id = tests.id('acme')$$),
+  ('roles', 'insert', 'owner admin service_role', 'denied',
+    $$insert into public.roles (organization_id, key, name) values (tests.id('acme'), 'custom:new', 'New')$$),
+  ('roles', 'update', 'owner admin service_role', 'none',
+    $$update public.roles set name = 'Renamed' where organization_id = tests.id('acme')$$),
+  ('roles', 'delete', 'owner admin service_role', 'none',
+    $$delete from public.roles where organization_id = tests.id('acme') and key = 'custom:unused'$$),
+
+  ('role_permissions', 'select', 'owner admin developer billing viewer auditor service_role', 'none',
+    $$select from public.role_permissions where organization_id = tests.id('acme')$$),
+  ('role_permissions', 'insert', 'owner admin service_role', 'denied',
+    $$insert into public.role_permissions (organization_id, role_key, permission)
+      values (tests.id('acme'), 'custom:unused', 'applications.read')$$),
+  ('role_permissions', 'update', '', 'denied', $$update public.role_permissions set permission = 'roles.manage'$$),
+  ('role_permissions', 'delete', 'owner admin service_role', 'none',
+    $$delete from public.role_permissions where organization_id = tests.id('acme')$$),
+
+  ('users', 'select', 'owner admin developer billing viewer service_role', 'none',
+    $$select from public.users where id = tests.id('spare')$$),
+  ('users', 'insert', '', 'denied', $$insert into public.users (id) values (gen_random_uuid())$$),
+  ('users', 'update', 'service_role', 'none',
+    $$update public.users set name = 'Renamed' where id = tests.id('spare')$$),
+  ('users', 'delete', '', 'denied', $$delete from public.users where id = tests.id('spare')$$);
+
+create temporary table actors as
+select name from unnest(array[
+  'anon', 'owner', 'admin', 'developer', 'billing', 'viewer', 'auditor', 'outsider', 'nobody', 'service_role'
+]) as name;
+
+-- Signing in changes the role, so it stands before the statement and not in one query with it.
+create function tests.outcome_as(p_actor text, p_statement text) returns text
+language plpgsql
+as $$
+declare
+  result text;
+begin
+  perform tests.sign_in(p_actor);
+  result := tests.outcome(p_statement);
+  perform tests.become_postgres();
+  return result;
+end
+$$;
+
+select plan((select count(*)::integer from probes, actors) + 4);
+
+select is(
+  tests.outcome_as(actors.name, statement),
+  case
+    when actors.name = any (string_to_array(allowed, ' ')) then 'yes'
+    when actors.name = 'anon' then 'denied'
+    when actors.name = 'service_role' then 'denied'
+    else otherwise
+  end,
+  format('%s: %s %s', actors.name, operation, table_name)
+)
+from probes, actors
+order by table_name, operation, actors.name;
+
+select set_eq(
+  $$select relname::text, operation
+    from pg_class, unnest(array['select', 'insert', 'update', 'delete']) as operation
+    where relnamespace in ('public'::regnamespace, 'private'::regnamespace) and relkind in ('r', 'p', 'v', 'm', 'f')
+      and not relispartition$$,
+  'select table_name, operation from probes',
+  'every table is in the matrix, with every operation'
+);
+
+select is_empty(
+  $$select relname from pg_class
+    where relnamespace in ('public'::regnamespace, 'private'::regnamespace) and relkind in ('r', 'p')
+      and not relrowsecurity$$,
+  'every table has row security'
+);
+
+select is_empty(
+  $$select relname from pg_class
+    where relnamespace = 'public'::regnamespace and relkind = 'v'
+      and not coalesce(reloptions @> array['security_invoker=true'], false)$$,
+  'every view reads with the rights of its caller'
+);
+
+select is_empty(
+  $$select table_name, grantee, privilege_type from information_schema.role_table_grants
+    where table_schema in ('public', 'private') and grantee in ('PUBLIC', 'anon', 'authenticated', 'service_role')
+      and (privilege_type not in ('SELECT', 'INSERT', 'UPDATE', 'DELETE') or grantee in ('PUBLIC', 'anon'))$$,
+  'nobody may truncate, reference or trigger, and anon has nothing'
+);
+
+select * from finish();
+rollback;

@@ -1,0 +1,75 @@
+-- Promise: a policy costs one helper call per statement, and an index finds the rows.
+begin;
+\ir support/tenants.psql
+select plan((
+  select count(*)::integer + 3 from pg_tables
+  where schemaname = 'public' and tablename <> 'permissions'
+));
+
+create function tests.plan_of(p_statement text) returns text
+language plpgsql
+as $$
+declare
+  line text;
+  lines text := '';
+begin
+  for line in execute 'explain (verbose, costs off) ' || p_statement loop
+    lines := lines || line || e'\n';
+  end loop;
+  return lines;
+end
+$$;
+
+-- What a policy may ask: the helpers below, each in a scalar subquery of its own.
+select is_empty(
+  $$select tablename, policyname, expression
+    from pg_policies, unnest(array[qual, with_check]) as expression
+    where schemaname in ('public', 'private')
+      and regexp_replace(
+        expression, '\( SELECT (private\.(orgs_with\(''[a-z_.]+''::text\)|visible_users\(\))|auth\.uid\(\)) AS \w+\)', '', 'g'
+      ) ~ '(private|auth)\.|SELECT'$$,
+  'every policy calls its helpers in a scalar subquery, and does nothing else'
+);
+select is_empty(
+  $$select tablename, policyname from pg_policies
+    where schemaname in ('public', 'private') and (roles && '{public,anon}' or cmd = 'ALL' or permissive <> 'PERMISSIVE')$$,
+  'every policy names one role and one operation'
+);
+select is_empty(
+  $$select tablename, cmd, roles from pg_policies
+    where schemaname in ('public', 'private')
+    group by tablename, cmd, roles having count(*) > 1$$,
+  'no two policies are tried for one operation'
+);
+
+-- Enough rows that a sequential scan is not simply right.
+insert into public.organizations (name, slug) select 'Many', 'many-' || n from generate_series(1, 2000) as n;
+insert into public.applications (organization_id, name, slug)
+select id, 'One', 'one' from public.organizations where slug ~ '^many-';
+insert into auth.users (id) select gen_random_uuid() from generate_series(1, 2000);
+insert into public.memberships (organization_id, user_id, role_key)
+select organizations.id, users.id, 'viewer'
+from (select id, row_number() over () as n from public.organizations where slug ~ '^many-') as organizations
+join (select id, row_number() over () as n from public.users where email is null) as users using (n);
+insert into public.roles (organization_id, key, name)
+select id, 'custom:one', 'One' from public.organizations where slug ~ '^many-';
+insert into public.role_permissions (organization_id, role_key, permission)
+select id, 'custom:one', 'members.read' from public.organizations where slug ~ '^many-';
+analyze public.organizations, public.applications, public.users, public.memberships, public.roles,
+  public.role_permissions;
+
+select tests.sign_in('viewer');
+select ok(
+  plan ~ 'InitPlan' and plan !~ 'SubPlan' and plan ~ 'Index' and plan !~ 'Seq Scan',
+  format('%s: an InitPlan and an index%s', table_name, e'\n' || plan)
+)
+from (
+  select table_name, tests.plan_of(format('select * from public.%I', table_name)) as plan
+  from (
+    select tablename as table_name from pg_tables where schemaname = 'public' and tablename <> 'permissions'
+  ) as tables
+) as plans
+order by table_name;
+
+select * from finish();
+rollback;

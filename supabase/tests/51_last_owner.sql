@@ -1,0 +1,41 @@
+-- Threat: an organization without an owner, by whatever way.
+begin;
+\ir support/tenants.psql
+select plan(7);
+
+select tests.sign_in('owner');
+select throws_ok(
+  $$delete from public.memberships where user_id = tests.id('owner')$$, '23514', null, 'the last owner cannot leave'
+);
+select throws_ok(
+  $$update public.memberships set role_key = 'admin' where user_id = tests.id('owner')$$, '23514', null,
+  'or step down'
+);
+
+select tests.sign_in('service_role');
+select throws_ok(
+  $$delete from public.memberships where user_id = tests.id('owner')$$, '23514', null, 'or be removed by a server'
+);
+select tests.become_postgres();
+select throws_ok(
+  $$delete from auth.users where id = tests.id('owner')$$, '23514', null, 'or vanish with their account'
+);
+
+update public.memberships set role_key = 'owner' where user_id = tests.id('admin');
+select tests.sign_in('owner');
+select lives_ok(
+  $$update public.memberships set role_key = 'viewer' where user_id = tests.id('owner')$$,
+  'with a second owner the first may step down'
+);
+
+select tests.become_postgres();
+select throws_ok(
+  $$update public.memberships set role_key = 'viewer' where organization_id = tests.id('acme')$$, '23514', null,
+  'one statement cannot demote them all'
+);
+select lives_ok(
+  $$delete from public.organizations where id = tests.id('acme')$$, 'with the organization, its owners go'
+);
+
+select * from finish();
+rollback;
