@@ -1,10 +1,5 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import postgres, { type ISql } from "postgres";
-import { freePort } from "../src/stack/ports.ts";
-import { pushMigrations } from "../src/stack/postgres/migrations.ts";
-import { startPostgres } from "../src/stack/postgres/server.ts";
+import { withThrowawayDatabase } from "../src/stack/postgres/throwaway.ts";
 import type { Benchmark, Report } from "./bench.ts";
 import { sideBySide } from "./side-by-side.ts";
 
@@ -34,20 +29,10 @@ const benchmark: Benchmark = {
     "without row security; as a request runs it (begin, role and claims, query, commit), and the bare statement",
 
   async run(report) {
-    const directory = mkdtempSync(path.join(tmpdir(), "nectar-bench-"));
-    const server = await startPostgres({
-      directory: path.join(directory, "postgres"),
-      port: await freePort(),
-      durable: false,
-    });
-    try {
-      await pushMigrations(server.url("postgres"));
+    await withThrowawayDatabase(async (server) => {
       await fill(server.url("supabase_admin"), report);
       for (const caller of CALLERS) await measure(server.url("supabase_admin"), caller, report);
-    } finally {
-      await server.stop();
-      for (const folder of [directory, server.directory]) rmSync(folder, { recursive: true, force: true });
-    }
+    });
     summarize(report);
   },
 };

@@ -41,7 +41,7 @@ export interface PostgresServer {
   stop(): Promise<void>;
 }
 
-/** Starts PostgreSQL 17 with the hosted platform's roles in it. */
+/** Starts PostgreSQL 17 with the hosted platform's roles, auth tables and schema events in it. */
 export async function startPostgres(options: PostgresOptions): Promise<PostgresServer> {
   const account = serverAccount();
   const binaries = postgresBinaries(account);
@@ -61,7 +61,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
     `postgresql://${role}:${PASSWORD}@127.0.0.1:${options.port}/postgres?sslmode=disable`;
   try {
     await acceptConnections(child, url("supabase_admin"), logFile(directory));
-    await imitateHostedRoles(url("supabase_admin"));
+    await imitateHostedPlatform(url("supabase_admin"));
   } catch (error) {
     await stop();
     throw error;
@@ -164,11 +164,15 @@ async function acceptConnections(child: ChildProcess, url: string, log: string):
   }
 }
 
-async function imitateHostedRoles(url: string): Promise<void> {
+const HOSTED = ["hosted-roles.sql", "hosted-auth.sql", "hosted-rest.sql"];
+
+async function imitateHostedPlatform(url: string): Promise<void> {
   const sql = postgres(url, { max: 1, onnotice() {} });
   try {
     const [done] = await sql`select 1 from pg_roles where rolname = 'authenticator'`;
-    if (!done) await sql.file(path.join(import.meta.dirname, "hosted-roles.sql"));
+    if (done) return;
+    const files = HOSTED.map((name) => fs.readFileSync(path.join(import.meta.dirname, name), "utf8"));
+    await sql.begin((transaction) => transaction.unsafe(files.join("\n")).simple());
   } finally {
     await sql.end();
   }

@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { readVariable } from "./env.ts";
+
+Deno.test("reads what the platform gives", () => {
+  const environment = {
+    SUPABASE_URL: "https://example.supabase.co",
+    SUPABASE_SECRET_KEYS: '{"default":"sb_secret_1"}',
+    SUPABASE_DB_URL: "postgresql://postgres@localhost/postgres",
+  };
+  assert.equal(readVariable("SUPABASE_URL", environment), environment.SUPABASE_URL);
+  assert.deepEqual(readVariable("SUPABASE_SECRET_KEYS", environment), { default: "sb_secret_1" });
+  assert.equal(readVariable("SUPABASE_DB_URL", environment), environment.SUPABASE_DB_URL);
+});
+
+Deno.test("what is optional may be missing or empty", () => {
+  assert.equal(readVariable("MONGODB_URI", {}), undefined);
+  assert.equal(readVariable("MONGODB_URI", { MONGODB_URI: "" }), undefined);
+});
+
+Deno.test("a missing variable is named", () => {
+  assert.throws(() => readVariable("SUPABASE_URL", {}), /^Error: SUPABASE_URL is missing/);
+  assert.throws(
+    () => readVariable("SUPABASE_SECRET_KEYS", { SUPABASE_SECRET_KEYS: "" }),
+    /SECRET_KEYS is missing/,
+  );
+});
+
+Deno.test("a malformed variable is named, and its value is not shown", () => {
+  const malformed = {
+    SUPABASE_URL: "hunter2",
+    SUPABASE_DB_URL: "hunter2",
+    MONGODB_URI: "http://hunter2",
+    SUPABASE_PUBLISHABLE_KEYS: "hunter2",
+    SUPABASE_SECRET_KEYS: '{"default":["hunter2"]}',
+  };
+  for (const name of Object.keys(malformed) as (keyof typeof malformed)[]) {
+    assert.throws(() => readVariable(name, malformed), (error: Error) => {
+      assert.match(error.message, new RegExp(`^${name} is not valid: `));
+      assert.ok(!error.message.includes("hunter2"));
+      return true;
+    });
+  }
+});

@@ -1,0 +1,73 @@
+/**
+ * Every code a function may answer with. Codes are part of the API: add, never rename.
+ * The message is the default one; it tells the caller what to do.
+ */
+export const errorCodes = {
+  malformed_body: { status: 400, message: "The body cannot be read. Send it as its content type says." },
+  validation_failed: { status: 400, message: "The request is not valid. See details.issues." },
+  missing_credentials: { status: 401, message: "Sign in, or send the key this route asks for." },
+  invalid_token: {
+    status: 401,
+    message: "The access token is not valid. Refresh the session and try again.",
+  },
+  invalid_api_key: {
+    status: 401,
+    message: "The API key is not one of this project. Check the apikey header.",
+  },
+  not_found: { status: 404, message: "There is no such route. Check the path." },
+  method_not_allowed: { status: 405, message: "The route does not take this method. See the Allow header." },
+  payload_too_large: { status: 413, message: "The body is too large. Send less." },
+  unsupported_media_type: { status: 415, message: "The route does not take this content type." },
+  internal: { status: 500, message: "Something failed on our side. Report the request_id." },
+  database_unavailable: { status: 503, message: "The database cannot be reached. Try again soon." },
+  mongodb_unavailable: { status: 503, message: "The document store cannot be reached. Try again soon." },
+} as const satisfies Record<string, { status: number; message: string }>;
+
+/** A stable, machine-readable name of what went wrong. */
+export type ErrorCode = keyof typeof errorCodes;
+
+/** The body of every error answer. */
+export interface ErrorBody {
+  error: { code: ErrorCode; message: string; details?: Record<string, unknown>; request_id: string };
+}
+
+export interface AppErrorOptions {
+  /** Instead of the code's own sentence. Shown to the caller: no secrets, hosts or driver texts. */
+  message?: string;
+  /** Facts a program can act on. Shown to the caller. */
+  details?: Record<string, unknown>;
+  /** Headers of the answer, such as `allow` or `retry-after`. */
+  headers?: Record<string, string>;
+  /** What happened underneath. Logged, never shown. */
+  cause?: unknown;
+}
+
+/** An answer that is an error: thrown anywhere in a handler, written by the app's error handler. */
+export class AppError extends Error {
+  override readonly name = "AppError";
+  readonly code: ErrorCode;
+  readonly details: Record<string, unknown> | undefined;
+  readonly headers: Record<string, string>;
+
+  constructor(code: ErrorCode, options: AppErrorOptions = {}) {
+    super(options.message ?? errorCodes[code].message, { cause: options.cause });
+    this.code = code;
+    this.details = options.details;
+    this.headers = options.headers ?? {};
+  }
+
+  get status(): (typeof errorCodes)[ErrorCode]["status"] {
+    return errorCodes[this.code].status;
+  }
+
+  toBody(requestId: string): ErrorBody {
+    return {
+      error: {
+        code: this.code,
+        message: this.message,
+        ...(this.details && { details: this.details }),
+        request_id: requestId,
+      },
+    };
+  }
+}

@@ -1,0 +1,68 @@
+import type { Db, MongoClient } from "mongodb";
+import { AppError } from "./errors.ts";
+
+export interface MongoOptions {
+  /** `mongodb://…`, naming the database; undefined where there is no MongoDB. */
+  uri: () => string | undefined;
+  /** How long to look for a server. Default 3,000 ms. */
+  selectionTimeoutMs?: number;
+}
+
+/** The document store, connected at first use and kept for later requests. */
+export interface Mongo {
+  /**
+   * Runs `work` on the database.
+   *
+   * @throws {AppError} `mongodb_unavailable` when there is no MongoDB or it cannot be reached.
+   */
+  run<T>(work: (database: Db) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+export function createMongo({ uri, selectionTimeoutMs = 3000 }: MongoOptions): Mongo {
+  let connecting: Promise<MongoClient> | undefined;
+
+  async function connect(): Promise<MongoClient> {
+    const address = uri();
+    if (!address) {
+      throw new AppError("mongodb_unavailable", { message: "This backend runs without MongoDB." });
+    }
+    // The driver takes most of a second to load: only who needs it pays.
+    const { MongoClient } = await import("mongodb");
+    return await new MongoClient(address, {
+      appName: "nectar",
+      maxPoolSize: 10,
+      serverSelectionTimeoutMS: selectionTimeoutMs,
+      connectTimeoutMS: selectionTimeoutMs,
+      writeConcern: { w: "majority" },
+    }).connect();
+  }
+
+  return {
+    async run(work) {
+      try {
+        connecting ??= connect();
+        connecting.catch(() => connecting = undefined);
+        return await work((await connecting).db());
+      } catch (error) {
+        throw isUnreachable(error) ? new AppError("mongodb_unavailable", { cause: error }) : error;
+      }
+    },
+    async close() {
+      const client = await connecting?.catch(() => undefined);
+      connecting = undefined;
+      await client?.close();
+    },
+  };
+}
+
+const unreachable = new Set([
+  "MongoServerSelectionError",
+  "MongoNetworkError",
+  "MongoNetworkTimeoutError",
+  "MongoOperationTimeoutError",
+  "MongoPoolClearedError",
+]);
+
+// By name: the driver is imported only when it is used.
+const isUnreachable = (error: unknown) => error instanceof Error && unreachable.has(error.name);

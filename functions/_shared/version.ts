@@ -1,0 +1,2 @@
+/** The backend's version: that of package.json. */
+export const version = "0.1.0";

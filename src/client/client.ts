@@ -1,0 +1,79 @@
+import { createClient, type SupabaseClient, type SupabaseClientOptions } from "@supabase/supabase-js";
+import type { Database } from "../../types/database.ts";
+import { createFunctionsClient, type FunctionsClient } from "./functions.ts";
+
+export interface NectarClientOptions {
+  /** Instead of the runtime's own: for tests, proxies and tracing. */
+  fetch?: typeof fetch;
+  /** How `supabase.auth` keeps and refreshes the session. */
+  auth?: NonNullable<SupabaseClientOptions<"public">["auth"]>;
+  /**
+   * Where access tokens come from when `supabase.auth` is not to keep a session: a server that acts for its caller,
+   * or sign-in by another system. `supabase.auth` then cannot be used.
+   */
+  accessToken?: () => Promise<string | null>;
+}
+
+export interface NectarClientSettings {
+  /** The project's URL, such as `https://<ref>.supabase.co` or `http://127.0.0.1:54321`. */
+  url: string;
+  /** `sb_publishable_…`: safe in a browser. */
+  publishableKey: string;
+  options?: NectarClientOptions;
+}
+
+export interface NectarClient {
+  /** The database under row security, and the session: supabase-js with this backend's types. */
+  supabase: SupabaseClient<Database>;
+  /** The edge functions, called as the person who is signed in. */
+  functions: FunctionsClient;
+}
+
+/**
+ * Connects to a Nectar backend, from a browser, Node or Deno.
+ *
+ * @throws {TypeError} when `url` is not a URL, or the key is a secret one, which must not leave a server.
+ *
+ * @example
+ * ```ts
+ * const nectar = createNectarClient({ url: "http://127.0.0.1:54321", publishableKey: "sb_publishable_…" });
+ *
+ * await nectar.supabase.auth.signInWithPassword({ email: "ada@example.com", password: "correct horse" });
+ * const { data: organizations } = await nectar.supabase.from("organizations").select("id, name");
+ *
+ * const { data, error } = await nectar.functions.GET("/health", { signal: AbortSignal.timeout(5000) });
+ * if (error) console.error(error.code, error.requestId);
+ * else console.log(data.version);
+ * ```
+ */
+export function createNectarClient({
+  url,
+  publishableKey,
+  options = {},
+}: NectarClientSettings): NectarClient {
+  if (!URL.canParse(url))
+    throw new TypeError("url is not a URL. Use the project's, such as http://127.0.0.1:54321.");
+  if (publishableKey.startsWith("sb_secret_")) {
+    throw new TypeError(
+      "publishableKey is a secret key. Use sb_publishable_…, and replace the secret key if it was published.",
+    );
+  }
+
+  const { auth, accessToken, fetch } = options;
+  const supabase = createClient<Database>(url, publishableKey, {
+    ...(auth && { auth }),
+    ...(accessToken && { accessToken }),
+    ...(fetch && { global: { fetch } }),
+  });
+  const sessionToken = async () => (await supabase.auth.getSession()).data.session?.access_token ?? null;
+
+  return {
+    supabase,
+    functions: createFunctionsClient({
+      url,
+      publishableKey,
+      accessToken: accessToken ?? sessionToken,
+      fetch,
+    }),
+  };
+}

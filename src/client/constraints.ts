@@ -1,0 +1,34 @@
+/** What to do when a row breaks a rule. The database names its constraints by these codes. */
+export const constraintMessages = {
+  already_member: "This person is a member already. Change their role instead.",
+  application_slug_taken: "Another application of this organization has this slug. Choose another.",
+  invalid_application_description: "A description has at most 2000 characters.",
+  invalid_application_name: "A name has 1 to 100 characters, without < and >.",
+  invalid_application_slug: "A slug has 1 to 48 letters a-z, digits and single hyphens between them.",
+  invalid_avatar_url: "An avatar is an https:// address of at most 2048 characters.",
+  invalid_organization_name: "A name has 1 to 100 characters, without < and >.",
+  invalid_permission_key: "A permission is named like workflows.read.",
+  invalid_role_description: "A description has at most 500 characters.",
+  invalid_role_key: "A role's key is custom: and then up to 41 letters a-z, digits, hyphens and underscores.",
+  invalid_role_name: "A name has 1 to 100 characters, without < and >.",
+  invalid_settings: "Settings are a JSON object of at most 16 KiB.",
+  invalid_slug: "A slug has 3 to 48 letters a-z, digits and single hyphens between them.",
+  invalid_user_name: "A name has 1 to 100 characters, without < and >.",
+  role_key_taken: "This organization has a role with this key. Choose another.",
+  slug_reserved: "This slug is reserved. Choose another.",
+  slug_taken: "This slug is taken. Choose another.",
+  unknown_role: "There is no such role in this organization, or members still have it.",
+} as const satisfies Record<string, string>;
+
+/** A rule of the database, by its code. */
+export type ConstraintCode = keyof typeof constraintMessages;
+
+const integrityViolation = /^23\d{3}$/;
+const named = /constraint "([a-z_]+)"/;
+
+/** The rule that PostgreSQL says was broken, if it is one that clients are told of. */
+export function brokenConstraint(sqlstate: unknown, message: string): ConstraintCode | undefined {
+  if (typeof sqlstate !== "string" || !integrityViolation.test(sqlstate)) return undefined;
+  const name = named.exec(message)?.[1];
+  return name !== undefined && Object.hasOwn(constraintMessages, name) ? (name as ConstraintCode) : undefined;
+}

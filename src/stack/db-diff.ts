@@ -1,0 +1,26 @@
+// `npm run db:diff`: what the running local database has that the migrations have not, as SQL.
+import { spawnSync } from "node:child_process";
+import { startOptions } from "./options.ts";
+import { cliEnvironment } from "./postgres/migrations.ts";
+import { withThrowawayDatabase } from "./postgres/throwaway.ts";
+import { repository } from "./repository.ts";
+
+const running = `postgresql://postgres:postgres@127.0.0.1:${startOptions([]).databasePort}/postgres?sslmode=disable`;
+process.exitCode = await withThrowawayDatabase(async (server) => {
+  const args = [
+    "db",
+    "diff",
+    "--from",
+    server.url("postgres"),
+    "--to",
+    running,
+    "--schema",
+    "public,private",
+  ];
+  const { status } = spawnSync(repository("node_modules/.bin/supabase"), args, {
+    cwd: repository(),
+    env: cliEnvironment,
+    stdio: "inherit",
+  });
+  return status ?? 1;
+});

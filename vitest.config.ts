@@ -1,0 +1,30 @@
+import { defineConfig } from "vitest/config";
+
+// Two of the projects share a running stack; the others start what they need themselves.
+export default defineConfig({
+  test: {
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    projects: [
+      { extends: true, test: { name: "unit", include: ["src/**/*.test.ts"] } },
+      { extends: true, test: { name: "gateway", include: ["test/gateway/*.test.ts"] } },
+      { extends: true, test: { name: "stack", include: ["test/stack/*.test.ts"] } },
+      {
+        extends: true,
+        test: {
+          name: "database",
+          include: ["test/database/*.test.ts"],
+          globalSetup: "test/support/project.ts",
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "journeys",
+          include: ["test/journeys/*.test.ts"],
+          globalSetup: "test/support/project.ts",
+        },
+      },
+    ],
+  },
+});
