@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { createNectarClient, type NectarClient } from "../../src/client/index.ts";
-import type { Project } from "./project.ts";
+import type { Project } from "./project-of-environment.ts";
 
 /** Somebody with an account, a session, and a client of their own. */
 export interface Person extends NectarClient {
@@ -11,7 +11,10 @@ export interface Person extends NectarClient {
 export const PASSWORD = "correct horse battery staple";
 
 /** Signs up a new person. The session is never refreshed by itself: an old token stays an old token. */
-export async function signUp(project: Project, name: string): Promise<Person> {
+export async function signUp(
+  project: Pick<Project, "url" | "publishableKey">,
+  name: string,
+): Promise<Person> {
   const nectar = createNectarClient({
     url: project.url,
     publishableKey: project.publishableKey,

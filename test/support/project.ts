@@ -7,14 +7,7 @@ import type { TestProject } from "vitest/node";
 import { freePort } from "../../src/stack/ports.ts";
 import { removeCluster } from "../../src/stack/postgres/server.ts";
 import { startStack } from "../../src/stack/stack.ts";
-
-export interface Project {
-  url: string;
-  publishableKey: string;
-  secretKey: string;
-  /** For `postgres`, which is no superuser. */
-  databaseUrl: string;
-}
+import { type Project, projectOfEnvironment } from "./project-of-environment.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -23,7 +16,7 @@ declare module "vitest" {
 }
 
 export default async function setup({ provide }: TestProject): Promise<() => Promise<void>> {
-  const given = projectOfEnvironment();
+  const given = projectOfEnvironment(process.env);
   if (given) {
     provide("project", given);
     return async () => {};
@@ -48,21 +41,5 @@ export default async function setup({ provide }: TestProject): Promise<() => Pro
     await stack.stop();
     removeCluster(path.join(directory, "postgres"));
     rmSync(directory, { recursive: true, force: true });
-  };
-}
-
-/** `SUPABASE_URL` and its companions, all or none. */
-export function projectOfEnvironment(environment = process.env): Project | undefined {
-  if (!environment["SUPABASE_URL"]) return undefined;
-  const read = (name: string): string => {
-    const value = environment[name];
-    if (!value) throw new Error(`${name} is missing: it goes with SUPABASE_URL.`);
-    return value;
-  };
-  return {
-    url: read("SUPABASE_URL"),
-    publishableKey: read("SUPABASE_PUBLISHABLE_KEY"),
-    secretKey: read("SUPABASE_SECRET_KEY"),
-    databaseUrl: read("SUPABASE_DB_URL"),
   };
 }

@@ -1,0 +1,102 @@
+// `npm run tour`: two tenants meet, told in real requests against a running backend.
+import { decodeJwt } from "jose";
+import { createNectarClient, toNectarError } from "../src/client/index.ts";
+import { must, type Person, signUp, uniqueSlug } from "./support/people.ts";
+import { runningProject } from "./support/running-project.ts";
+
+const project = await runningProject();
+
+const say = (text: string) => console.log(`\n${text}`);
+const show = (label: string, value: unknown) =>
+  console.log(`    ${label.padEnd(34)} ${JSON.stringify(value)}`);
+
+/** A tour that only prints would show a broken backend as a working one. */
+function expect(what: string, holds: boolean): void {
+  if (!holds) throw new Error(`The tour expected that ${what}.`);
+}
+
+const applications = async (person: Person): Promise<string[]> =>
+  must(await person.supabase.from("applications").select("name").order("name")).map(({ name }) => name);
+
+say(`Nectar at ${project.url}`);
+const visitor = createNectarClient(project);
+const health = await visitor.functions.GET("/health");
+expect("the backend is healthy", health.data?.status === "ok");
+show("GET /functions/v1/health", health.data);
+
+say("Ada and Grace sign up. Neither belongs anywhere yet.");
+const [ada, grace] = await Promise.all([signUp(project, "Ada"), signUp(project, "Grace")]);
+show("Ada", ada.email);
+show("Grace", grace.email);
+
+say("Each makes an organization, and owns it: create_organization is one transaction.");
+const createOrganization = async (person: Person, name: string) =>
+  must(
+    await person.supabase.rpc("create_organization", {
+      p_name: name,
+      p_slug: uniqueSlug(name.toLowerCase().replaceAll(" ", "-")),
+    }),
+  );
+const engines = await createOrganization(ada, "Analytical Engines");
+const compilers = await createOrganization(grace, "Compiler Works");
+show("Ada's", engines.slug);
+show("Grace's", compilers.slug);
+
+say("Each adds an application, straight into the table. Row security decides, no server in between.");
+const addApplication = async (person: Person, organizationId: string, name: string) =>
+  person.supabase
+    .from("applications")
+    .insert({ organization_id: organizationId, name, slug: name.toLowerCase() })
+    .select()
+    .single();
+must(await addApplication(ada, engines.id, "Loom"));
+must(await addApplication(grace, compilers.id, "Flow-Matic"));
+show("Ada sees", await applications(ada));
+show("Grace sees", await applications(grace));
+expect("neither sees the other's", (await applications(ada)).join() === "Loom");
+
+say("Grace tries Ada's organization. Reading finds nothing; writing is refused.");
+const peek = await grace.supabase.from("organizations").select().eq("id", engines.id);
+show("select", peek.data);
+const planted = await addApplication(grace, engines.id, "Mole");
+show("insert", { status: planted.status, code: planted.error?.code });
+expect("a stranger is refused", peek.data?.length === 0 && planted.status === 403);
+
+say("Ada adds Grace as a developer. It holds at once, with the token Grace has.");
+must(
+  await ada.supabase
+    .from("memberships")
+    .insert({ organization_id: engines.id, user_id: grace.id, role_key: "developer" })
+    .select(),
+);
+show("Grace sees", await applications(grace));
+must(await addApplication(grace, engines.id, "Punch-Card"));
+show("and writes", await applications(ada));
+
+say("A fresh token tells the front end where she belongs. The database does not rely on it.");
+const { session } = must(await grace.supabase.auth.refreshSession());
+const { app_metadata } = decodeJwt<{ app_metadata: { orgs: Record<string, string> } }>(
+  session?.access_token ?? "",
+);
+show("app_metadata.orgs", app_metadata.orgs);
+
+say("Ada removes Grace. The token stays valid for an hour; the next request is refused all the same.");
+must(
+  await ada.supabase
+    .from("memberships")
+    .delete()
+    .eq("organization_id", engines.id)
+    .eq("user_id", grace.id)
+    .select(),
+);
+show("Grace sees", await applications(grace));
+const late = await addApplication(grace, engines.id, "Late");
+show("insert", { status: late.status, code: late.error?.code });
+expect("a removed member is refused", late.status === 403);
+
+say("The last owner cannot leave, and the error says what to do.");
+const leaving = toNectarError(await ada.supabase.from("memberships").delete().eq("user_id", ada.id));
+show(leaving.code, leaving.message);
+expect("an organization keeps an owner", leaving.code === "last_owner");
+
+say("That was it. The same story, and much more, is proven by npm test.\n");
