@@ -40,10 +40,15 @@ const steps: Step[] = [
   ...(hosted ? denoSteps("2.1.14, as hosted", hosted) : []),
   { name: "generated: functions", command: "node src/generate/functions.ts --check" },
   { name: "generated: database", command: "node src/generate/database.ts --check" },
+  { name: "generated: permissions", command: "node src/generate/permissions.ts --check" },
   { name: "unit", command: project("unit") },
   { name: "database", command: project("database") },
-  { name: "gateway", command: project("gateway") },
-  { name: "journeys", command: `${project("journeys")}` },
+  // Against a project that is given, the files share one database.
+  {
+    name: "gateway",
+    command: project("gateway") + (process.env["SUPABASE_URL"] ? " --no-file-parallelism" : ""),
+  },
+  { name: "journeys", command: project("journeys") },
   { name: "stack", command: project("stack") },
 ];
 

@@ -89,18 +89,18 @@ export type Database = {
             referencedColumns: ["id"];
           },
           {
-            foreignKeyName: "memberships_user_id_fkey";
-            columns: ["user_id"];
-            isOneToOne: false;
-            referencedRelation: "users";
-            referencedColumns: ["id"];
-          },
-          {
             foreignKeyName: "unknown_role";
             columns: ["role_scope_id", "role_key"];
             isOneToOne: false;
             referencedRelation: "roles";
             referencedColumns: ["scope_id", "key"];
+          },
+          {
+            foreignKeyName: "unknown_user";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "users";
+            referencedColumns: ["id"];
           },
         ];
       };
@@ -188,14 +188,14 @@ export type Database = {
             referencedColumns: ["id"];
           },
           {
-            foreignKeyName: "role_permissions_permission_fkey";
+            foreignKeyName: "unknown_permission";
             columns: ["permission"];
             isOneToOne: false;
             referencedRelation: "permissions";
             referencedColumns: ["key"];
           },
           {
-            foreignKeyName: "role_permissions_scope_id_role_key_fkey";
+            foreignKeyName: "unknown_role";
             columns: ["scope_id", "role_key"];
             isOneToOne: false;
             referencedRelation: "roles";

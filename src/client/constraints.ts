@@ -1,23 +1,27 @@
 /** What to do when a row breaks a rule. The database names its constraints by these codes. */
 export const constraintMessages = {
   already_member: "This person is a member already. Change their role instead.",
+  already_permitted: "The role has this permission already.",
   application_slug_taken: "Another application of this organization has this slug. Choose another.",
   invalid_application_description: "A description has at most 2000 characters.",
-  invalid_application_name: "A name has 1 to 100 characters, without < and >.",
+  invalid_application_name: "A name has 1 to 100 visible characters, without < and >.",
   invalid_application_slug: "A slug has 1 to 48 letters a-z, digits and single hyphens between them.",
-  invalid_avatar_url: "An avatar is an https:// address of at most 2048 characters.",
-  invalid_organization_name: "A name has 1 to 100 characters, without < and >.",
+  invalid_avatar_url:
+    "An avatar is an https:// address of at most 2048 characters, without spaces and quotes.",
+  invalid_organization_name: "A name has 1 to 100 visible characters, without < and >.",
   invalid_permission_key: "A permission is named like workflows.read.",
   invalid_role_description: "A description has at most 500 characters.",
   invalid_role_key: "A role's key is custom: and then up to 41 letters a-z, digits, hyphens and underscores.",
-  invalid_role_name: "A name has 1 to 100 characters, without < and >.",
+  invalid_role_name: "A name has 1 to 100 visible characters, without < and >.",
   invalid_settings: "Settings are a JSON object of at most 16 KiB.",
   invalid_slug: "A slug has 3 to 48 letters a-z, digits and single hyphens between them.",
-  invalid_user_name: "A name has 1 to 100 characters, without < and >.",
+  invalid_user_name: "A name has 1 to 100 visible characters, without < and >.",
   role_key_taken: "This organization has a role with this key. Choose another.",
   slug_reserved: "This slug is reserved. Choose another.",
   slug_taken: "This slug is taken. Choose another.",
+  unknown_permission: "There is no such permission. The table permissions lists them.",
   unknown_role: "There is no such role in this organization, or members still have it.",
+  unknown_user: "There is no such user.",
 } as const satisfies Record<string, string>;
 
 /** A rule of the database, by its code. */

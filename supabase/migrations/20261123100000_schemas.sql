@@ -1,4 +1,6 @@
 -- public is the API. private holds what the API must not show: definer functions, secrets, ledgers.
+-- Definer functions have `search_path = pg_catalog, pg_temp`: with an empty one, a caller's temporary types would
+-- be looked up before the catalogue's, and run the caller's code with the owner's rights.
 set local lock_timeout = '5s';
 
 create schema private;

@@ -4,10 +4,9 @@ set local lock_timeout = '5s';
 create table public.users (
   id uuid primary key references auth.users (id) on delete cascade,
   email text,
-  name text constraint invalid_user_name
-    check (name = btrim(name) and name !~ '[[:cntrl:]<>]' and char_length(name) between 1 and 100),
+  name text constraint invalid_user_name check (private.is_name(name)),
   avatar_url text constraint invalid_avatar_url
-    check (avatar_url ~ '^https://' and char_length(avatar_url) <= 2048),
+    check (avatar_url ~ '^https://[^[:space:][:cntrl:]<>"]+$' and char_length(avatar_url) <= 2048),
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now()
 );
@@ -27,14 +26,14 @@ as $$
   select candidate
   from (values (1, p_metadata ->> 'name'), (2, p_metadata ->> 'full_name')) as given (priority, name),
     lateral (select btrim(given.name)) as trimmed (candidate)
-  where candidate !~ '[[:cntrl:]<>]' and char_length(candidate) between 1 and 100
+  where private.is_name(candidate)
   order by priority
   limit 1
 $$;
 
 create function private.create_profile() returns trigger
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   insert into public.users (id, email, name)
@@ -46,7 +45,7 @@ $$;
 
 create function private.follow_email() returns trigger
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   update public.users set email = new.email where id = new.id;

@@ -3,8 +3,7 @@ set local lock_timeout = '5s';
 
 create table public.organizations (
   id uuid primary key default gen_random_uuid(),
-  name text not null constraint invalid_organization_name
-    check (name = btrim(name) and name !~ '[[:cntrl:]<>]' and char_length(name) between 1 and 100),
+  name text not null constraint invalid_organization_name check (private.is_name(name)),
   slug text not null constraint slug_taken unique
     constraint invalid_slug check (slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$' and char_length(slug) between 3 and 48)
     -- Words that a front end or a gateway uses as paths and host names.
@@ -19,7 +18,7 @@ create table public.organizations (
     ),
   settings jsonb not null default '{}' constraint invalid_settings
     check (jsonb_typeof(settings) = 'object' and octet_length(settings::text) <= 16384),
-  created_by uuid default auth.uid() references public.users (id) on delete set null,
+  created_by uuid references public.users (id) on delete set null,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now()
 );

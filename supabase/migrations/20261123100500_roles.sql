@@ -11,8 +11,7 @@ create table public.roles (
       else key ~ '^custom:[a-z0-9]+([_-][a-z0-9]+)*$' and char_length(key) <= 48
     end
   ),
-  name text not null constraint invalid_role_name
-    check (name = btrim(name) and name !~ '[[:cntrl:]<>]' and char_length(name) between 1 and 100),
+  name text not null constraint invalid_role_name check (private.is_name(name)),
   description text not null default '' constraint invalid_role_description
     check (char_length(description) <= 500),
   scope_id uuid not null
@@ -29,11 +28,12 @@ create index roles_organization on public.roles (organization_id, key);
 create table public.role_permissions (
   organization_id uuid references public.organizations (id) on delete cascade,
   role_key text not null,
-  permission text not null references public.permissions (key),
+  permission text not null constraint unknown_permission references public.permissions (key),
   scope_id uuid not null
     generated always as (coalesce(organization_id, '00000000-0000-0000-0000-000000000000')) stored,
-  primary key (permission, scope_id, role_key),
-  foreign key (scope_id, role_key) references public.roles (scope_id, key) on delete cascade
+  constraint already_permitted primary key (permission, scope_id, role_key),
+  constraint unknown_role foreign key (scope_id, role_key)
+    references public.roles (scope_id, key) on delete cascade
 );
 comment on table public.role_permissions is 'What each role permits. A change holds for all its members at once.';
 

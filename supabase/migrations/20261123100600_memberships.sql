@@ -3,7 +3,7 @@ set local lock_timeout = '5s';
 
 create table public.memberships (
   organization_id uuid not null references public.organizations (id) on delete cascade,
-  user_id uuid not null references public.users (id) on delete cascade,
+  user_id uuid not null constraint unknown_user references public.users (id) on delete cascade,
   role_key text not null,
   -- A tenant-defined role can only be one of the same organization.
   role_scope_id uuid not null generated always as (

@@ -8,7 +8,7 @@ set local lock_timeout = '5s';
 -- organizations would otherwise look so much cheaper than the average that every call is planned anew.
 create function private.orgs_with(p_permission text) returns uuid[]
 language plpgsql stable parallel safe security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare

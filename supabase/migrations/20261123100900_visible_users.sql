@@ -3,7 +3,7 @@ set local lock_timeout = '5s';
 -- Oneself, and everybody in the organizations whose members one may see.
 create function private.visible_users() returns uuid[]
 language plpgsql stable parallel safe security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return array(

@@ -84,9 +84,13 @@ grant select, insert (organization_id, user_id, role_key), update (role_key), de
   on public.memberships to authenticated;
 grant select, insert, update, delete on public.memberships to service_role;
 
-create policy "members read memberships" on public.memberships
+-- One's own is there whatever the role permits: to delete a row is to find it first, and everybody may leave.
+create policy "members read memberships, and their own" on public.memberships
   as permissive for select to authenticated
-  using (organization_id = any ((select private.orgs_with('members.read'))::uuid[]));
+  using (
+    organization_id = any ((select private.orgs_with('members.read'))::uuid[])
+    or user_id = (select auth.uid())
+  );
 
 create policy "members add members" on public.memberships
   as permissive for insert to authenticated

@@ -2,7 +2,7 @@ set local lock_timeout = '5s';
 
 create function private.create_organization(p_name text, p_slug text) returns public.organizations
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   caller constant uuid := auth.uid();
@@ -32,7 +32,7 @@ exception
         when 'slug_taken' then 'This slug is taken. Choose another.'
         when 'slug_reserved' then 'This slug is reserved. Choose another.'
         when 'invalid_slug' then 'A slug has 3 to 48 letters a-z, digits and single hyphens between them.'
-        when 'invalid_organization_name' then 'A name has 1 to 100 characters, without < and >.'
+        when 'invalid_organization_name' then 'A name has 1 to 100 visible characters, without < and >.'
         else 'An organization needs a name and a slug.'
       end;
 end

@@ -4,8 +4,7 @@ set local lock_timeout = '5s';
 create table public.applications (
   id uuid primary key default gen_random_uuid(),
   organization_id uuid not null references public.organizations (id) on delete cascade,
-  name text not null constraint invalid_application_name
-    check (name = btrim(name) and name !~ '[[:cntrl:]<>]' and char_length(name) between 1 and 100),
+  name text not null constraint invalid_application_name check (private.is_name(name)),
   slug text not null constraint invalid_application_slug
     check (slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$' and char_length(slug) between 1 and 48),
   description text not null default '' constraint invalid_application_description

@@ -1,7 +1,7 @@
 -- Promise: the hook tells a token the organizations of the moment, and is the auth server's alone.
 begin;
 \ir support/tenants.psql
-select plan(9);
+select plan(13);
 
 select is(
   tests.token('auditor') #> '{app_metadata,orgs}',
@@ -20,6 +20,13 @@ select is(
   'orgs left in app_metadata are replaced, everything else is kept'
 );
 
+-- An account that was made by hand may have no metadata.
+select is(
+  private.custom_access_token_hook(jsonb_build_object('user_id', tests.id('nobody'), 'claims', claims)) -> 'claims',
+  '{"app_metadata": {"orgs": {}}}', format('claims %s', claims)
+)
+from unnest(array['{"app_metadata": null}', '{}']::jsonb[]) as claims;
+
 insert into public.organizations (name, slug) select 'Many', 'many-' || n from generate_series(1, 50) as n;
 insert into public.memberships (organization_id, user_id, role_key)
 select id, tests.id('nobody'), 'viewer' from public.organizations where slug ~ '^many-';
@@ -32,6 +39,14 @@ values (tests.id('acme'), tests.id('nobody'), 'viewer');
 select ok(
   not tests.token('nobody') -> 'app_metadata' ? 'orgs', 'more leave the claim out rather than cut it'
 );
+select is(
+  private.custom_access_token_hook(jsonb_build_object(
+    'user_id', tests.id('nobody'), 'claims', '{"app_metadata": {"orgs": {"made": "up"}}}'::jsonb
+  )) -> 'claims',
+  '{"app_metadata": {}}', 'nor is one kept that was there before'
+);
+
+select ok(has_schema_privilege('supabase_auth_admin', 'private', 'usage'), 'the auth server gets to the hook');
 
 select function_privs_are(
   'private', 'custom_access_token_hook', array['jsonb'], role_name,

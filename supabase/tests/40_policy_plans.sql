@@ -2,7 +2,7 @@
 begin;
 \ir support/tenants.psql
 select plan((
-  select count(*)::integer + 3 from pg_tables
+  select count(*)::integer + 5 from pg_tables
   where schemaname = 'public' and tablename <> 'permissions'
 ));
 
@@ -40,6 +40,25 @@ select is_empty(
     where schemaname in ('public', 'private')
     group by tablename, cmd, roles having count(*) > 1$$,
   'no two policies are tried for one operation'
+);
+
+select is_empty(
+  $$select proname from pg_proc
+    where oid in ('private.orgs_with'::regproc, 'private.visible_users'::regproc)
+      and not (
+        provolatile = 's' and proparallel = 's'
+        and (proname <> 'orgs_with' or 'plan_cache_mode=force_generic_plan' = any (proconfig))
+      )$$,
+  'the helpers are stable, run in parallel queries, and keep their plan'
+);
+select is_empty(
+  $$select conrelid::regclass, conname from pg_constraint as reference
+    where connamespace = 'public'::regnamespace and contype = 'f' and not exists (
+      select from pg_index
+      where indrelid = reference.conrelid and indpred is null
+        and (string_to_array(indkey::text, ' ')::smallint[])[1:cardinality(conkey)] @> conkey
+    )$$,
+  'every foreign key has an index, or a deleted row would search the whole table'
 );
 
 -- Enough rows that a sequential scan is not simply right.

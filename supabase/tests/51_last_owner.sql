@@ -1,7 +1,7 @@
 -- Threat: an organization without an owner, by whatever way.
 begin;
 \ir support/tenants.psql
-select plan(7);
+select plan(9);
 
 select tests.sign_in('owner');
 select throws_ok(
@@ -15,6 +15,15 @@ select throws_ok(
 select tests.sign_in('service_role');
 select throws_ok(
   $$delete from public.memberships where user_id = tests.id('owner')$$, '23514', null, 'or be removed by a server'
+);
+select throws_ok(
+  $$update public.memberships set organization_id = tests.id('globex') where user_id = tests.id('owner')$$, '23514', null,
+  'or be moved'
+);
+select throws_ok(
+  $$insert into public.memberships (organization_id, user_id, role_key)
+    values (tests.id('acme'), tests.id('owner'), 'viewer')
+    on conflict (organization_id, user_id) do update set role_key = excluded.role_key$$, '23514', null, 'or be upserted'
 );
 select tests.become_postgres();
 select throws_ok(

@@ -1,7 +1,7 @@
 -- Promise: create_organization makes the caller the owner, or says what to mend and changes nothing.
 begin;
 \ir support/tenants.psql
-select plan(16);
+select plan(18);
 
 create function tests.refusal(p_name text, p_slug text) returns text
 language sql
@@ -33,6 +33,19 @@ from (values
   ('Null', null, '23502 missing_value')
 ) as bad (name, slug, expected);
 
+select tests.become_postgres();
+select tests.become('authenticated', '{"role": "authenticated"}');
+select throws_ok(
+  $$select public.create_organization('Nobody', 'nobodys')$$, '42501', 'Sign in to create an organization.',
+  'a token without a subject may not'
+);
+select tests.become_postgres();
+select tests.become('authenticated', jsonb_build_object('role', 'authenticated', 'sub', tests.id('deleted')));
+select throws_ok(
+  $$select public.create_organization('Ghost', 'ghosts')$$, '42501', 'Sign in to create an organization.',
+  'nor one of an account that is gone'
+);
+select tests.become_postgres();
 select tests.sign_in('anon');
 select is(tests.outcome($$select public.create_organization('Anon', 'anon-org')$$), 'denied', 'anon may not');
 

@@ -2,7 +2,7 @@
 -- in private, out of the API's reach.
 begin;
 \ir support/tenants.psql
-select plan(5);
+select plan(7);
 
 create temporary table callers (function_name text, callers text);
 insert into callers values
@@ -11,7 +11,9 @@ insert into callers values
   ('private.custom_access_token_hook', 'supabase_auth_admin'),
   ('private.enforce_member_ceiling', ''),
   ('private.enforce_permission_ceiling', ''),
+  ('private.enforce_role_ceiling', ''),
   ('private.follow_email', ''),
+  ('private.is_name', 'authenticated service_role'),
   ('private.keep_an_owner', ''),
   ('private.orgs_with', 'authenticated'),
   ('private.profile_name', ''),
@@ -36,8 +38,10 @@ select results_eq(
 select is_empty(
   $$select proname from pg_proc
     where pronamespace in ('public'::regnamespace, 'private'::regnamespace)
-      and not coalesce('search_path=""' = any (proconfig), false)$$,
-  'every function has an empty search_path'
+      and not coalesce(
+        case when prosecdef then 'search_path=pg_catalog, pg_temp' else 'search_path=""' end = any (proconfig), false
+      )$$,
+  'every function has a search_path without schemas of others, and a definer looks at temporary types last'
 );
 select is_empty(
   $$select proname from pg_proc where pronamespace = 'public'::regnamespace and prosecdef$$,
@@ -57,6 +61,15 @@ select is_empty(
     where has_function_privilege(role, 'public.forgotten()', 'execute')$$,
   'a new function is closed'
 );
+
+create sequence public.forgotten_numbers;
+select is_empty(
+  $$select role from unnest(array['anon', 'authenticated', 'service_role']) as role
+    where has_sequence_privilege(role, 'public.forgotten_numbers', 'usage, select, update')$$,
+  'a new sequence is closed'
+);
+create function extensions.forgotten() returns int language sql return 1;
+select ok(has_function_privilege('anon', 'extensions.forgotten()', 'execute'), 'an extension''s function is not');
 
 select * from finish();
 rollback;

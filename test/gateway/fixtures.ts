@@ -78,6 +78,7 @@ create function public.contract_caller() returns jsonb language sql stable as $$
   )
 $$;
 
-revoke all on function public.contract_raise from public;
-grant execute on function public.contract_raise to anon, authenticated, service_role;
+grant execute on function public.contract_echo, public.contract_items_of, public.contract_add_group,
+  public.contract_same, public.contract_nothing, public.contract_raise, public.contract_caller
+  to anon, authenticated, service_role;
 `;

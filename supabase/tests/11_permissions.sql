@@ -1,0 +1,96 @@
+-- Promise: each operation asks for one permission. Whoever has that one (and may see the rows) succeeds, and
+-- whoever has all others does not.
+begin;
+\ir support/tenants.psql
+
+create temporary table probes (operation text, needed text, to_see text, otherwise text, statement text);
+insert into probes values
+  ('read applications', 'applications.read', null, 'none', 'select from public.applications'),
+  ('create an application', 'applications.write', null, 'denied',
+    $$insert into public.applications (organization_id, name, slug) values (tests.id('acme'), 'New', 'new')$$),
+  ('change an application', 'applications.write', 'applications.read', 'none',
+    $$update public.applications set name = 'Renamed' where organization_id = tests.id('acme')$$),
+  ('delete an application', 'applications.write', 'applications.read', 'none',
+    $$delete from public.applications where organization_id = tests.id('acme')$$),
+
+  ('read members', 'members.read', null, 'none',
+    $$select from public.memberships where user_id = tests.id('spare')$$),
+  ('see members'' profiles', 'members.read', null, 'none', $$select from public.users where id = tests.id('spare')$$),
+  ('add a member', 'members.manage', null, 'denied',
+    $$insert into public.memberships (organization_id, user_id, role_key)
+      values (tests.id('acme'), tests.id('nobody'), 'custom:unused')$$),
+  ('change a member''s role', 'members.manage', 'members.read', 'none',
+    $$update public.memberships set role_key = 'custom:unused' where user_id = tests.id('spare')$$),
+  ('remove a member', 'members.manage', 'members.read', 'none',
+    $$delete from public.memberships where user_id = tests.id('spare')$$),
+
+  ('read the organization', 'organizations.read', null, 'none', 'select from public.organizations'),
+  ('change the organization', 'organizations.update', 'organizations.read', 'none',
+    $$update public.organizations set name = 'Renamed' where id = tests.id('acme')$$),
+  ('read its roles', 'organizations.read', null, 'none',
+    $$select from public.roles where organization_id = tests.id('acme')$$),
+  ('read what they permit', 'organizations.read', null, 'none',
+    $$select from public.role_permissions where organization_id = tests.id('acme')$$),
+
+  ('define a role', 'roles.manage', null, 'denied',
+    $$insert into public.roles (organization_id, key, name) values (tests.id('acme'), 'custom:new', 'New')$$),
+  ('rename a role', 'roles.manage', 'organizations.read', 'none',
+    $$update public.roles set name = 'Renamed' where key = 'custom:unused'$$),
+  ('delete a role', 'roles.manage', 'organizations.read', 'none',
+    $$delete from public.roles where key = 'custom:idle'$$),
+  ('permit', 'roles.manage', null, 'denied',
+    $$insert into public.role_permissions (organization_id, role_key, permission)
+      select tests.id('acme'), 'custom:unused', permission from held limit 1$$),
+  ('withdraw a permission', 'roles.manage', 'organizations.read', 'none',
+    $$delete from public.role_permissions where role_key = 'custom:probe' and permission in (select permission from held)$$);
+
+-- The prober's role, one that nobody has, and two that permit everything: neither is the prober's.
+insert into public.roles (organization_id, key, name) values
+  (tests.id('acme'), 'custom:probe', 'Probe'), (tests.id('acme'), 'custom:idle', 'Idle'),
+  (tests.id('acme'), 'custom:everything', 'Everything'), (tests.id('globex'), 'custom:probe', 'Namesake');
+insert into public.role_permissions (organization_id, role_key, permission)
+select tests.id('acme'), 'custom:everything', key from public.permissions
+union all
+select tests.id('globex'), 'custom:probe', key from public.permissions;
+update public.memberships set role_key = 'custom:probe' where user_id = tests.id('auditor');
+update public.memberships set role_key = 'custom:unused' where user_id = tests.id('spare');
+
+-- What the prober has at the moment.
+create temporary table held (permission text);
+grant select on held to authenticated;
+
+create function tests.outcome_with(p_permissions text[], p_statement text) returns text
+language plpgsql
+as $$
+declare
+  result text;
+begin
+  perform tests.become_postgres();
+  delete from public.role_permissions where role_key = 'custom:probe' and organization_id = tests.id('acme');
+  insert into public.role_permissions (organization_id, role_key, permission)
+  select tests.id('acme'), 'custom:probe', unnest(p_permissions);
+  delete from held;
+  insert into held select unnest(p_permissions);
+  perform tests.sign_in('auditor');
+  result := tests.outcome(p_statement);
+  perform tests.become_postgres();
+  return result;
+end
+$$;
+
+select plan((select 2 * count(*)::integer from probes));
+
+select is(
+  tests.outcome_with(array_remove(array[needed, to_see], null), statement), 'yes',
+  format('%s: with %s', operation, concat_ws(' and ', needed, to_see))
+)
+from probes;
+
+select is(
+  tests.outcome_with(array(select key from public.permissions where key <> needed), statement), otherwise,
+  format('%s: with everything but %s', operation, needed)
+)
+from probes;
+
+select * from finish();
+rollback;

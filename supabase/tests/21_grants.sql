@@ -1,0 +1,89 @@
+-- Promise: what is granted is what stands here, to the column. What is not the client's to write cannot be
+-- written, in rows that are otherwise theirs.
+begin;
+\ir support/tenants.psql
+select plan(5);
+
+create temporary table granted (table_name text, grantee text, privilege text, columns text);
+insert into granted values
+  ('applications', 'authenticated', 'SELECT', '*'),
+  ('applications', 'authenticated', 'INSERT', 'description name organization_id slug'),
+  ('applications', 'authenticated', 'UPDATE', 'description name slug'),
+  ('applications', 'authenticated', 'DELETE', '*'),
+  ('memberships', 'authenticated', 'SELECT', '*'),
+  ('memberships', 'authenticated', 'INSERT', 'organization_id role_key user_id'),
+  ('memberships', 'authenticated', 'UPDATE', 'role_key'),
+  ('memberships', 'authenticated', 'DELETE', '*'),
+  ('organizations', 'authenticated', 'SELECT', '*'),
+  ('organizations', 'authenticated', 'UPDATE', 'name settings slug'),
+  ('permissions', 'authenticated', 'SELECT', '*'),
+  ('role_permissions', 'authenticated', 'SELECT', '*'),
+  ('role_permissions', 'authenticated', 'INSERT', 'organization_id permission role_key'),
+  ('role_permissions', 'authenticated', 'DELETE', '*'),
+  ('roles', 'authenticated', 'SELECT', '*'),
+  ('roles', 'authenticated', 'INSERT', 'description key name organization_id'),
+  ('roles', 'authenticated', 'UPDATE', 'description name'),
+  ('roles', 'authenticated', 'DELETE', '*'),
+  ('users', 'authenticated', 'SELECT', '*'),
+  ('users', 'authenticated', 'UPDATE', 'avatar_url name');
+insert into granted
+select table_name, 'service_role', privilege, '*'
+from (values
+  ('applications', 'SELECT INSERT UPDATE DELETE'),
+  ('memberships', 'SELECT INSERT UPDATE DELETE'),
+  ('organizations', 'SELECT INSERT UPDATE DELETE'),
+  ('permissions', 'SELECT'),
+  ('role_permissions', 'SELECT INSERT DELETE'),
+  ('roles', 'SELECT INSERT UPDATE DELETE'),
+  ('users', 'SELECT UPDATE')
+) as served (table_name, privileges), string_to_table(privileges, ' ') as privilege;
+
+select set_eq(
+  $$select relname::text, coalesce(rolname, 'PUBLIC')::text, privilege_type, columns
+    from (
+      select relname, (aclexplode(relacl)).*, '*' as columns
+      from pg_class where relnamespace in ('public'::regnamespace, 'private'::regnamespace)
+      union all
+      select relname, grantor, grantee, privilege_type, is_grantable, string_agg(attname, ' ' order by attname)
+      from (
+        select relname, attname, (aclexplode(attacl)).*
+        from pg_attribute join pg_class on pg_class.oid = attrelid
+        where relnamespace in ('public'::regnamespace, 'private'::regnamespace)
+      ) as by_column
+      group by relname, grantor, grantee, privilege_type, is_grantable
+    ) as found
+    left join pg_roles on pg_roles.oid = grantee
+    where rolname is distinct from current_user$$,
+  'table granted',
+  'every privilege on every table, sequence and view, to the column'
+);
+
+select set_eq(
+  $$select nspname::text, coalesce(rolname, 'PUBLIC')::text, privilege_type
+    from (
+      select nspname, (aclexplode(nspacl)).* from pg_namespace where nspname in ('public', 'private')
+    ) as found
+    left join pg_roles on pg_roles.oid = grantee
+    where coalesce(rolname, 'PUBLIC') in ('PUBLIC', 'anon', 'authenticated', 'authenticator')
+      and (nspname, privilege_type) <> ('public', 'USAGE')$$,
+  $$values ('private', 'authenticated', 'USAGE')$$,
+  'clients create nothing, and anon does not get to private'
+);
+
+select tests.sign_in('owner');
+select throws_ok(
+  $$update public.organizations set created_by = null where id = tests.id('acme')$$, '42501', null,
+  'an owner does not rewrite who created the organization'
+);
+select throws_ok(
+  $$insert into public.applications (organization_id, name, slug, created_by)
+    values (tests.id('acme'), 'Signed', 'signed', tests.id('viewer'))$$, '42501', null,
+  'nor creates in the name of somebody else'
+);
+insert into public.applications (organization_id, name, slug) values (tests.id('acme'), 'Signed', 'signed');
+select is(
+  (select created_by from public.applications where slug = 'signed'), tests.id('owner'), 'who creates is written down'
+);
+
+select * from finish();
+rollback;

@@ -1,0 +1,122 @@
+-- Promise: a row that breaks a rule is refused by the rule's name, whoever writes it; a change is dated.
+begin;
+\ir support/tenants.psql
+
+-- The name of the constraint that a statement breaks; `none` when it is carried out.
+create function tests.broken(p_statement text) returns text
+language plpgsql
+as $$
+declare
+  broken text;
+begin
+  execute p_statement;
+  return 'none';
+exception when integrity_constraint_violation then
+  get stacked diagnostics broken = constraint_name;
+  return broken;
+end
+$$;
+
+create temporary table refused (rule text, statement text);
+insert into refused values
+  ('invalid_organization_name', $$update public.organizations set name = '<b>'$$),
+  ('invalid_slug', $$update public.organizations set slug = 'ab'$$),
+  ('invalid_slug', $$update public.organizations set slug = repeat('a', 49)$$),
+  ('invalid_slug', $$update public.organizations set slug = 'Acme'$$),
+  ('invalid_slug', $$update public.organizations set slug = '-acme'$$),
+  ('invalid_slug', $$update public.organizations set slug = 'acme-'$$),
+  ('invalid_slug', $$update public.organizations set slug = E'acme\n'$$),
+  ('slug_reserved', $$update public.organizations set slug = 'api'$$),
+  ('slug_taken', $$update public.organizations set slug = 'globex-test' where id = tests.id('acme')$$),
+  ('invalid_settings', $$update public.organizations set settings = '[]'$$),
+  ('invalid_settings', $$update public.organizations set settings = 'null'$$),
+  ('invalid_settings', $$update public.organizations set settings = jsonb_build_object('long', repeat('x', 16384))$$),
+
+  ('invalid_user_name', $$update public.users set name = '<b>'$$),
+  ('invalid_avatar_url', $$update public.users set avatar_url = 'javascript:alert(1)'$$),
+  ('invalid_avatar_url', $$update public.users set avatar_url = 'http://example.com/me.png'$$),
+  ('invalid_avatar_url', $$update public.users set avatar_url = 'https://'$$),
+  ('invalid_avatar_url', $$update public.users set avatar_url = 'https://example.com/" onerror="alert(1)'$$),
+  ('invalid_avatar_url', $$update public.users set avatar_url = E'https://example.com/\n'$$),
+  ('invalid_avatar_url', $$update public.users set avatar_url = 'https://example.com/' || repeat('a', 2048)$$),
+
+  ('invalid_permission_key', $$insert into public.permissions (key, description) values ('Everything', '')$$),
+  ('invalid_role_name', $$update public.roles set name = '<b>' where organization_id is not null$$),
+  ('invalid_role_description', $$update public.roles set description = repeat('x', 501)$$),
+  ('invalid_role_key', $$insert into public.roles (key, name) values ('custom:system', 'Role')$$),
+  ('role_key_taken', $$insert into public.roles (organization_id, key, name)
+    values (tests.id('acme'), 'custom:auditor', 'Role')$$),
+  ('unknown_permission', $$insert into public.role_permissions (organization_id, role_key, permission)
+    values (tests.id('acme'), 'custom:auditor', 'no.such')$$),
+  ('already_permitted', $$insert into public.role_permissions (organization_id, role_key, permission)
+    values (tests.id('acme'), 'custom:auditor', 'applications.read')$$),
+  ('unknown_role', $$insert into public.role_permissions (organization_id, role_key, permission)
+    values (tests.id('acme'), 'custom:none', 'applications.read')$$),
+  ('unknown_role', $$update public.memberships set role_key = 'custom:none' where user_id = tests.id('spare')$$),
+  ('unknown_role', $$update public.memberships set role_key = 'none' where user_id = tests.id('spare')$$),
+  ('unknown_role', $$delete from public.roles where key = 'custom:auditor'$$),
+  ('unknown_user', $$insert into public.memberships (organization_id, user_id, role_key)
+    values (tests.id('acme'), gen_random_uuid(), 'viewer')$$),
+  ('already_member', $$insert into public.memberships (organization_id, user_id, role_key)
+    values (tests.id('acme'), tests.id('spare'), 'viewer')$$),
+
+  ('invalid_application_name', $$update public.applications set name = '<b>'$$),
+  ('invalid_application_slug', $$update public.applications set slug = ''$$),
+  ('invalid_application_slug', $$update public.applications set slug = 'a b'$$),
+  ('invalid_application_slug', $$update public.applications set slug = repeat('a', 49)$$),
+  ('invalid_application_description', $$update public.applications set description = repeat('x', 2001)$$),
+  ('application_slug_taken', $$insert into public.applications (organization_id, name, slug)
+    values (tests.id('acme'), 'Rocket', 'rocket')$$),
+  ('none', $$insert into public.applications (organization_id, name, slug)
+    values (tests.id('globex'), 'Rocket', 'rocket')$$);
+insert into refused
+select 'invalid_role_key', format('insert into public.roles (organization_id, key, name) values (%L, %L, ''Role'')', tests.id('acme'), key)
+from unnest(array[
+  'owner', 'auditor', 'custom:', 'custom:Owner', 'custom:öwner', E'custom:owner\n', 'custom:a b', 'custom:-a',
+  ' custom:a', 'custom:' || repeat('a', 42)
+]) as key;
+
+create temporary table names (name text, valid boolean);
+insert into names values
+  ('Ada', true), (repeat('x', 100), true), ('Ο''Νίλ & Søn', true), ('日本語', true), ('🧑‍🚀', true),
+  ('', false), (' Ada', false), ('Ada ', false), (repeat('x', 101), false), ('a<b', false), ('a>b', false),
+  (E'two\nlines', false), (E'tab\there', false),
+  (U&'right\202Eto left', false), (U&'isolate\2066d', false), (U&'line\2028separator', false),
+  (U&'zero\200Bwidth', false), (U&'\FEFFmark', false), (U&'\00A0', false), (U&'\200D', false), (U&'\3164', false),
+  (U&'\3000', false);
+
+create temporary table dated as
+select table_name::text from information_schema.columns where table_schema = 'public' and column_name = 'updated_at';
+
+select plan((
+  (select count(*) from refused) + (select count(*) from names) + (select count(*) from dated) + 1
+)::integer);
+
+select is(tests.broken(statement), rule, left(statement, 100)) from refused;
+
+select set_eq(
+  $$select conname::text from pg_constraint
+    where connamespace = 'public'::regnamespace and contype in ('c', 'u', 'p', 'f', 'x')
+      and not starts_with(conname, (select relname || '_' from pg_class where oid = conrelid))$$,
+  $$select rule from refused where rule <> 'none'$$,
+  'every rule with a name is tried'
+);
+
+select is(private.is_name(name), valid, format('%s a name: %s', case when valid then 'is' else 'is not' end, to_json(left(name, 20))))
+from names;
+
+create function tests.antedated(p_table text) returns bigint
+language plpgsql
+as $$
+declare
+  result bigint;
+begin
+  execute format($sql$update public.%I set updated_at = '2000-01-01'$sql$, p_table);
+  execute format($sql$select count(*) from public.%I where updated_at < now()$sql$, p_table) into result;
+  return result;
+end
+$$;
+select is(tests.antedated(table_name), 0::bigint, format('a change to %s is dated now', table_name)) from dated;
+
+select * from finish();
+rollback;
