@@ -1,5 +1,6 @@
--- What the functions below begin with. Their locks are taken in one order: organization, then invitation or
--- ownership offer, then memberships by user.
+-- What the functions below begin with. Their locks are taken in one order: organization, then role, invitation or
+-- ownership offer, then memberships by user. All of them before the first change, since that one takes the audit
+-- chain, which is the last of all locks.
 set local lock_timeout = '5s';
 
 -- Unknown and foreign organizations are refused alike.

@@ -93,7 +93,8 @@ begin
 end
 $$;
 
--- The invitation, locked, if the caller may manage it. Unknown and foreign ones are refused alike.
+-- The invitation, locked behind its organization, if the caller may manage it. Unknown and foreign ones are
+-- refused alike.
 create function private.manageable_invitation(p_invitation_id uuid) returns public.invitations
 language plpgsql
 set search_path = ''
@@ -101,6 +102,8 @@ as $$
 declare
   found_invitation public.invitations;
 begin
+  perform private.lock_organization(organization_id) from public.invitations
+  where id = p_invitation_id and organization_id = any (private.orgs_with('members.manage'));
   select * into found_invitation from public.invitations
   where id = p_invitation_id and organization_id = any (private.orgs_with('members.manage'))
   for update;

@@ -85,8 +85,10 @@ language plpgsql security definer
 set search_path = ''
 as $$
 declare
-  invitation constant public.invitations := private.open_invitation(p_token);
+  invitation public.invitations := private.open_invitation(p_token);
 begin
+  perform private.lock_organization(invitation.organization_id);
+  invitation := private.open_invitation(p_token);
   delete from public.invitations where id = invitation.id;
 end
 $$;

@@ -66,6 +66,7 @@ language plpgsql security definer
 set search_path = ''
 as $$
 begin
+  perform private.lock_organization(p_organization_id);
   delete from public.ownership_offers
   where organization_id = p_organization_id and auth.uid() in (from_user_id, to_user_id);
   if not found then

@@ -44,7 +44,8 @@ as $$
 begin
   perform private.require_permission(p_organization_id, 'roles.manage');
   perform private.lock_organization(p_organization_id);
-  if not exists (select from public.roles where organization_id = p_organization_id and key = p_key) then
+  perform from public.roles where organization_id = p_organization_id and key = p_key for update;
+  if not found then
     raise exception using errcode = 'PT404', hint = 'role_not_found',
       message = 'There is no such role in this organization.';
   end if;
@@ -56,6 +57,10 @@ begin
   if p_reassign_to is not null then
     perform private.require_permission(p_organization_id, 'members.manage');
     perform private.require_assignable_role(p_organization_id, p_reassign_to);
+    perform from public.invitations
+    where organization_id = p_organization_id and role_key = p_key
+    order by id
+    for update;
     update public.memberships set role_key = p_reassign_to
     where organization_id = p_organization_id and role_key = p_key;
     update public.invitations set role_key = p_reassign_to

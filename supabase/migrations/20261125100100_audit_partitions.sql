@@ -24,11 +24,13 @@ begin
         select from private.audit_log_default
         where occurred_at >= first_day and occurred_at < first_day + interval '1 month'
       );
+    execute format('create table private.%I (like public.audit_log including all)', partition);
+    execute format('alter table private.%I enable row level security', partition);
+    -- Attached afterwards: made in place it would lock the whole log, and every change waits for the log.
     execute format(
-      'create table private.%I partition of public.audit_log for values from (%L) to (%L)',
+      'alter table public.audit_log attach partition private.%I for values from (%L) to (%L)',
       partition, first_day, first_day + interval '1 month'
     );
-    execute format('alter table private.%I enable row level security', partition);
     made := made + 1;
   end loop;
   return made;

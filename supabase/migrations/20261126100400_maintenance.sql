@@ -68,7 +68,9 @@ begin
     return '{"skipped": "another run is under way"}';
   end if;
   foreach task in array array[
-    'create_audit_partitions', 'delete_expired_invitations', 'purge_closed_organizations', 'delete_done_outbox'
+    'delete_expired_invitations', 'purge_closed_organizations', 'delete_done_outbox',
+    -- last: what it locks, it holds until the end
+    'create_audit_partitions'
   ] loop
     begin
       execute format('select private.%I()', task) into done;

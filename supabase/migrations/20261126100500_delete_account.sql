@@ -9,11 +9,14 @@ begin
   if auth.uid() is null then
     raise exception using errcode = '42501', hint = 'not_signed_in', message = 'Sign in first.';
   end if;
-  -- The same order of locks as everywhere: organizations first.
+  -- The same order of locks as everywhere, and before the first change takes an audit chain.
   perform from public.organizations
-  where id in (select organization_id from public.memberships where user_id = auth.uid())
+  where created_by = auth.uid()
+    or id in (select organization_id from public.memberships where user_id = auth.uid())
   order by id
   for no key update;
+  perform from public.invitations where invited_by = auth.uid() order by id for update;
+  perform from public.applications where created_by = auth.uid() order by id for no key update;
   delete from auth.users where id = auth.uid();
 end
 $$;
