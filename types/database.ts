@@ -573,6 +573,10 @@ export type Database = {
         }[];
       };
       leave_organization: { Args: { p_organization_id: string }; Returns: undefined };
+      log_audit_call: {
+        Args: { p_action: string; p_details?: Json; p_organization_id: string };
+        Returns: number;
+      };
       offer_ownership: {
         Args: { p_organization_id: string; p_user_id: string };
         Returns: {
