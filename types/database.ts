@@ -7,9 +7,11 @@ export type Database = {
     Tables: {
       applications: {
         Row: {
+          archived_at: string | null;
           created_at: string;
           created_by: string | null;
           description: string;
+          environments: NonNullable<Json>;
           id: string;
           name: string;
           organization_id: string;
@@ -18,9 +20,11 @@ export type Database = {
         };
         ComputedFields: never;
         Insert: {
+          archived_at?: string | null;
           created_at?: string;
           created_by?: string | null;
           description?: string;
+          environments?: NonNullable<Json>;
           id?: string;
           name: string;
           organization_id: string;
@@ -28,9 +32,11 @@ export type Database = {
           updated_at?: string;
         };
         Update: {
+          archived_at?: string | null;
           created_at?: string;
           created_by?: string | null;
           description?: string;
+          environments?: NonNullable<Json>;
           id?: string;
           name?: string;
           organization_id?: string;
@@ -54,8 +60,123 @@ export type Database = {
           },
         ];
       };
+      audit_log: {
+        Row: {
+          action: string;
+          actor_id: string | null;
+          actor_kind: string;
+          after: Json | null;
+          before: Json | null;
+          hash: string;
+          ip: unknown;
+          object_id: string | null;
+          occurred_at: string;
+          on_behalf_of: string | null;
+          organization_id: string;
+          previous_hash: string;
+          request_id: string | null;
+          seq: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          action: string;
+          actor_id?: string | null;
+          actor_kind: string;
+          after?: Json | null;
+          before?: Json | null;
+          hash: string;
+          ip?: unknown;
+          object_id?: string | null;
+          occurred_at: string;
+          on_behalf_of?: string | null;
+          organization_id: string;
+          previous_hash: string;
+          request_id?: string | null;
+          seq: number;
+        };
+        Update: {
+          action?: string;
+          actor_id?: string | null;
+          actor_kind?: string;
+          after?: Json | null;
+          before?: Json | null;
+          hash?: string;
+          ip?: unknown;
+          object_id?: string | null;
+          occurred_at?: string;
+          on_behalf_of?: string | null;
+          organization_id?: string;
+          previous_hash?: string;
+          request_id?: string | null;
+          seq?: number;
+        };
+        Relationships: [];
+      };
+      invitations: {
+        Row: {
+          created_at: string;
+          email: string;
+          expires_at: string;
+          id: string;
+          invited_by: string | null;
+          organization_id: string;
+          role_key: string;
+          role_scope_id: string;
+          token_hash: string;
+          updated_at: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string;
+          email: string;
+          expires_at?: string;
+          id?: string;
+          invited_by?: string | null;
+          organization_id: string;
+          role_key: string;
+          role_scope_id?: never;
+          token_hash: string;
+          updated_at?: string;
+        };
+        Update: {
+          created_at?: string;
+          email?: string;
+          expires_at?: string;
+          id?: string;
+          invited_by?: string | null;
+          organization_id?: string;
+          role_key?: string;
+          role_scope_id?: never;
+          token_hash?: string;
+          updated_at?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "invitations_invited_by_fkey";
+            columns: ["invited_by"];
+            isOneToOne: false;
+            referencedRelation: "users";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "invitations_organization_id_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organizations";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "role_in_use";
+            columns: ["role_scope_id", "role_key"];
+            isOneToOne: false;
+            referencedRelation: "roles";
+            referencedColumns: ["scope_id", "key"];
+          },
+        ];
+      };
       memberships: {
         Row: {
+          active: boolean;
           created_at: string;
           organization_id: string;
           role_key: string;
@@ -65,6 +186,7 @@ export type Database = {
         };
         ComputedFields: never;
         Insert: {
+          active?: boolean;
           created_at?: string;
           organization_id: string;
           role_key: string;
@@ -73,6 +195,7 @@ export type Database = {
           user_id: string;
         };
         Update: {
+          active?: boolean;
           created_at?: string;
           organization_id?: string;
           role_key?: string;
@@ -106,29 +229,35 @@ export type Database = {
       };
       organizations: {
         Row: {
+          closed_at: string | null;
           created_at: string;
           created_by: string | null;
           id: string;
           name: string;
+          seat_limit: number | null;
           settings: NonNullable<Json>;
           slug: string;
           updated_at: string;
         };
         ComputedFields: never;
         Insert: {
+          closed_at?: string | null;
           created_at?: string;
           created_by?: string | null;
           id?: string;
           name: string;
+          seat_limit?: number | null;
           settings?: NonNullable<Json>;
           slug: string;
           updated_at?: string;
         };
         Update: {
+          closed_at?: string | null;
           created_at?: string;
           created_by?: string | null;
           id?: string;
           name?: string;
+          seat_limit?: number | null;
           settings?: NonNullable<Json>;
           slug?: string;
           updated_at?: string;
@@ -140,6 +269,53 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "users";
             referencedColumns: ["id"];
+          },
+        ];
+      };
+      ownership_offers: {
+        Row: {
+          created_at: string;
+          expires_at: string;
+          from_user_id: string;
+          organization_id: string;
+          to_user_id: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string;
+          expires_at?: string;
+          from_user_id: string;
+          organization_id: string;
+          to_user_id: string;
+        };
+        Update: {
+          created_at?: string;
+          expires_at?: string;
+          from_user_id?: string;
+          organization_id?: string;
+          to_user_id?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "ownership_offers_organization_id_fkey";
+            columns: ["organization_id"];
+            isOneToOne: true;
+            referencedRelation: "organizations";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "ownership_offers_organization_id_from_user_id_fkey";
+            columns: ["organization_id", "from_user_id"];
+            isOneToOne: false;
+            referencedRelation: "memberships";
+            referencedColumns: ["organization_id", "user_id"];
+          },
+          {
+            foreignKeyName: "ownership_offers_organization_id_to_user_id_fkey";
+            columns: ["organization_id", "to_user_id"];
+            isOneToOne: false;
+            referencedRelation: "memberships";
+            referencedColumns: ["organization_id", "user_id"];
           },
         ];
       };
@@ -275,13 +451,15 @@ export type Database = {
       [_ in never]: never;
     };
     Functions: {
-      create_organization: {
-        Args: { p_name: string; p_slug: string };
+      accept_invitation: {
+        Args: { p_token: string };
         Returns: {
+          closed_at: string | null;
           created_at: string;
           created_by: string | null;
           id: string;
           name: string;
+          seat_limit: number | null;
           settings: NonNullable<Json>;
           slug: string;
           updated_at: string;
@@ -293,6 +471,204 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      accept_ownership: {
+        Args: { p_organization_id: string };
+        Returns: {
+          active: boolean;
+          created_at: string;
+          organization_id: string;
+          role_key: string;
+          role_scope_id: string;
+          updated_at: string;
+          user_id: string;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "memberships";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      change_member_role: {
+        Args: { p_organization_id: string; p_role_key: string; p_user_id: string };
+        Returns: {
+          active: boolean;
+          created_at: string;
+          organization_id: string;
+          role_key: string;
+          role_scope_id: string;
+          updated_at: string;
+          user_id: string;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "memberships";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      claim_outbox: {
+        Args: { p_kind: string; p_lease_seconds?: number; p_limit?: number };
+        Returns: {
+          attempts: number;
+          id: number;
+          organization_id: string;
+          payload: Json;
+        }[];
+      };
+      close_organization: {
+        Args: { p_organization_id: string };
+        Returns: {
+          closed_at: string | null;
+          created_at: string;
+          created_by: string | null;
+          id: string;
+          name: string;
+          seat_limit: number | null;
+          settings: NonNullable<Json>;
+          slug: string;
+          updated_at: string;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "organizations";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      complete_outbox: { Args: { p_ids: number[] }; Returns: undefined };
+      create_organization: {
+        Args: { p_name: string; p_slug: string };
+        Returns: {
+          closed_at: string | null;
+          created_at: string;
+          created_by: string | null;
+          id: string;
+          name: string;
+          seat_limit: number | null;
+          settings: NonNullable<Json>;
+          slug: string;
+          updated_at: string;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "organizations";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      decline_invitation: { Args: { p_token: string }; Returns: undefined };
+      delete_account: { Args: Record<PropertyKey, never>; Returns: undefined };
+      delete_role: {
+        Args: { p_key: string; p_organization_id: string; p_reassign_to?: string };
+        Returns: undefined;
+      };
+      fail_outbox: { Args: { p_error: string; p_id: number }; Returns: undefined };
+      invite_member: {
+        Args: { p_email: string; p_organization_id: string; p_role_key: string };
+        Returns: {
+          expires_at: string;
+          invitation_id: string;
+          token: string;
+        }[];
+      };
+      leave_organization: { Args: { p_organization_id: string }; Returns: undefined };
+      log_audit_call: {
+        Args: { p_action: string; p_details?: Json; p_organization_id: string };
+        Returns: number;
+      };
+      offer_ownership: {
+        Args: { p_organization_id: string; p_user_id: string };
+        Returns: {
+          created_at: string;
+          expires_at: string;
+          from_user_id: string;
+          organization_id: string;
+          to_user_id: string;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "ownership_offers";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      preview_invitation: {
+        Args: { p_token: string };
+        Returns: {
+          expires_at: string;
+          invited_by: string;
+          organization_name: string;
+          organization_slug: string;
+          role_key: string;
+          role_name: string;
+        }[];
+      };
+      remove_member: { Args: { p_organization_id: string; p_user_id: string }; Returns: undefined };
+      resend_invitation: {
+        Args: { p_invitation_id: string };
+        Returns: {
+          expires_at: string;
+          invitation_id: string;
+          token: string;
+        }[];
+      };
+      restore_organization: {
+        Args: { p_organization_id: string };
+        Returns: {
+          closed_at: string | null;
+          created_at: string;
+          created_by: string | null;
+          id: string;
+          name: string;
+          seat_limit: number | null;
+          settings: NonNullable<Json>;
+          slug: string;
+          updated_at: string;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "organizations";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      revoke_invitation: { Args: { p_invitation_id: string }; Returns: undefined };
+      run_maintenance: { Args: Record<PropertyKey, never>; Returns: Json };
+      save_role: {
+        Args: {
+          p_description?: string;
+          p_key: string;
+          p_name: string;
+          p_organization_id: string;
+          p_permissions: string[];
+        };
+        Returns: {
+          created_at: string;
+          description: string;
+          key: string;
+          name: string;
+          organization_id: string | null;
+          scope_id: string;
+          updated_at: string;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "roles";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      verify_audit_chain: {
+        Args: { p_from?: number; p_organization_id: string; p_to?: number };
+        Returns: {
+          checked: number;
+          first_broken_seq: number;
+          head_hash: string;
+          reason: string;
+        }[];
+      };
+      withdraw_ownership_offer: { Args: { p_organization_id: string }; Returns: undefined };
     };
     Enums: {
       [_ in never]: never;

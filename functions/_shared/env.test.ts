@@ -30,6 +30,10 @@ Deno.test("a malformed variable is named, and its value is not shown", () => {
     SUPABASE_URL: "hunter2",
     SUPABASE_DB_URL: "hunter2",
     MONGODB_URI: "http://hunter2",
+    APP_URL: "javascript:hunter2",
+    SMTP_URL: "http://hunter2",
+    MAIL_FROM: "hunter2",
+    NECTAR_CONSOLE_MAIL: "hunter2",
     SUPABASE_PUBLISHABLE_KEYS: "hunter2",
     SUPABASE_SECRET_KEYS: '{"default":["hunter2"]}',
   };
@@ -39,5 +43,21 @@ Deno.test("a malformed variable is named, and its value is not shown", () => {
       assert.ok(!error.message.includes("hunter2"));
       return true;
     });
+  }
+});
+
+Deno.test("links in mails lead to https, or to this machine", () => {
+  for (const url of ["https://app.example.com", "http://127.0.0.1:3000", "http://localhost:3000/app"]) {
+    assert.equal(readVariable("APP_URL", { APP_URL: url }), url);
+  }
+  for (
+    const url of [
+      "http://app.example.com",
+      "https://user:pass@app.example.com",
+      "http://localhost.example.com",
+      "ftp://x",
+    ]
+  ) {
+    assert.throws(() => readVariable("APP_URL", { APP_URL: url }), /^Error: APP_URL is not valid/);
   }
 });

@@ -8,6 +8,12 @@ const namedKeys = z.string().transform((text, context): Record<string, string> =
   return z.NEVER;
 });
 
+/** Where a browser may be sent: https, or this machine while developing. */
+const appUrl = z.url({ protocol: /^https?$/ }).refine((text) => {
+  const { protocol, hostname, username } = new URL(text);
+  return username === "" && (protocol === "https:" || /^(localhost|127\.0\.0\.1|\[::1\])$/.test(hostname));
+}, "expected https://…");
+
 /** What the platform gives a function, and what the operator may add. */
 const variables = {
   SUPABASE_URL: z.url({ protocol: /^https?$/ }),
@@ -16,6 +22,14 @@ const variables = {
   SUPABASE_DB_URL: z.string().regex(/^postgres(ql)?:\/\//, "expected postgresql://…").optional(),
   MONGODB_URI: z.string().regex(/^mongodb(\+srv)?:\/\//, "expected mongodb://… or mongodb+srv://…")
     .optional(),
+  /** Where the product's own pages are: links in mails lead there. */
+  APP_URL: appUrl,
+  SMTP_URL: z.string().regex(/^smtps?:\/\//, "expected smtps://… or smtp://…").optional(),
+  /** The address, or `Name <address>`, that mails come from. */
+  MAIL_FROM: z.string().regex(/^[^\r\n<>@]*<?[^\s<>@]+@[^\s<>@]+>?$/, "expected an e-mail address")
+    .optional(),
+  /** `1`: mails are written to the log instead, while developing. */
+  NECTAR_CONSOLE_MAIL: z.enum(["0", "1"]).optional(),
 };
 
 type Variables = typeof variables;

@@ -5,6 +5,8 @@
 export const errorCodes = {
   malformed_body: { status: 400, message: "The body cannot be read. Send it as its content type says." },
   validation_failed: { status: 400, message: "The request is not valid. See details.issues." },
+  invalid_email: { status: 400, message: "This is not an e-mail address." },
+  unknown_role: { status: 400, message: "There is no such role in this organization." },
   missing_credentials: { status: 401, message: "Sign in, or send the key this route asks for." },
   invalid_token: {
     status: 401,
@@ -14,10 +16,29 @@ export const errorCodes = {
     status: 401,
     message: "The API key is not one of this project. Check the apikey header.",
   },
+  not_permitted: { status: 403, message: "You need a permission that you do not have in this organization." },
+  role_above_own: {
+    status: 403,
+    message: "You can give a role only up to your own. Ask somebody with that role or an owner.",
+  },
   not_found: { status: 404, message: "There is no such route. Check the path." },
+  invitation_not_found: {
+    status: 404,
+    message: "There is no such invitation. It may have been accepted, declined or revoked.",
+  },
   method_not_allowed: { status: 405, message: "The route does not take this method. See the Allow header." },
+  already_invited: {
+    status: 409,
+    message: "This person is invited already. Send the invitation again instead.",
+  },
+  already_member: { status: 409, message: "This person is a member already. Change their role instead." },
+  no_seat_left: { status: 409, message: "The organization has no seat left. Ask its owner for one." },
   payload_too_large: { status: 413, message: "The body is too large. Send less." },
   unsupported_media_type: { status: 415, message: "The route does not take this content type." },
+  too_many_invitations: {
+    status: 429,
+    message: "The organization has too many open invitations. Revoke some first.",
+  },
   internal: { status: 500, message: "Something failed on our side. Report the request_id." },
   database_unavailable: { status: 503, message: "The database cannot be reached. Try again soon." },
   mongodb_unavailable: { status: 503, message: "The document store cannot be reached. Try again soon." },

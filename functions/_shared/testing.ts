@@ -53,3 +53,75 @@ export function closedPort(): number {
   listener.close();
   return listener.addr.port;
 }
+
+/** A mail as a server took it. */
+export interface ReceivedMail {
+  sender: string;
+  recipients: string[];
+  data: string;
+}
+
+/** A mail server on loopback that keeps what it is sent, or refuses every recipient. */
+export function startSmtpServer({ refuse = false } = {}) {
+  const mails: ReceivedMail[] = [];
+  const connections = new Set<Deno.Conn>();
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const accepting = (async () => {
+    for await (const connection of listener) {
+      connections.add(connection);
+      converse(connection).catch(() => {}).finally(() => connections.delete(connection));
+    }
+  })();
+
+  async function converse(connection: Deno.Conn) {
+    const say = (line: string) => connection.write(new TextEncoder().encode(`${line}\r\n`));
+    let mail: ReceivedMail = { sender: "", recipients: [], data: "" };
+    let pending = "";
+    let inData = false;
+    await say("220 test");
+    for await (const chunk of connection.readable.pipeThrough(new TextDecoderStream())) {
+      pending += chunk;
+      for (;;) {
+        const terminator = inData ? "\r\n.\r\n" : "\r\n";
+        const end = pending.indexOf(terminator);
+        if (end < 0) break;
+        const text = pending.slice(0, end);
+        pending = pending.slice(end + terminator.length);
+        const address = text.match(/<(.*)>/)?.[1] ?? "";
+        if (inData) {
+          inData = false;
+          mails.push({ ...mail, data: text });
+        } else if (/^MAIL FROM:/i.test(text)) {
+          mail = { sender: address, recipients: [], data: "" };
+        } else if (/^RCPT TO:/i.test(text)) {
+          if (refuse) {
+            await say("550 no such user");
+            continue;
+          }
+          mail.recipients.push(address);
+        } else if (/^DATA/i.test(text)) {
+          inData = true;
+          await say("354 go ahead");
+          continue;
+        }
+        await say("250 ok");
+      }
+    }
+  }
+
+  return {
+    mails,
+    port: listener.addr.port,
+    async [Symbol.asyncDispose]() {
+      listener.close();
+      await accepting.catch(() => {});
+      for (const connection of connections) {
+        try {
+          connection.close();
+        } catch {
+          // closed by its reader already
+        }
+      }
+    },
+  };
+}

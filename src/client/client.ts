@@ -1,6 +1,7 @@
 import { createClient, type SupabaseClient, type SupabaseClientOptions } from "@supabase/supabase-js";
 import type { Database } from "../../types/database.ts";
 import { createFunctionsClient, type FunctionsClient } from "./functions.ts";
+import { createOrganizationsClient, type OrganizationsClient } from "./organizations.ts";
 
 export interface NectarClientOptions {
   /** Instead of the runtime's own: for tests, proxies and tracing. */
@@ -27,6 +28,8 @@ export interface NectarClient {
   supabase: SupabaseClient<Database>;
   /** The edge functions, called as the person who is signed in. */
   functions: FunctionsClient;
+  /** Organizations live: members, invitations, roles, ownership, closing, and the audit log. */
+  organizations: OrganizationsClient;
 }
 
 /**
@@ -67,13 +70,12 @@ export function createNectarClient({
   });
   const sessionToken = async () => (await supabase.auth.getSession()).data.session?.access_token ?? null;
 
-  return {
-    supabase,
-    functions: createFunctionsClient({
-      url,
-      publishableKey,
-      accessToken: accessToken ?? sessionToken,
-      fetch,
-    }),
-  };
+  const functions = createFunctionsClient({
+    url,
+    publishableKey,
+    accessToken: accessToken ?? sessionToken,
+    fetch,
+  });
+
+  return { supabase, functions, organizations: createOrganizationsClient(supabase, functions) };
 }

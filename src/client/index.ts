@@ -1,3 +1,4 @@
+export type { AuditEntry, AuditLogOptions } from "./audit-log.ts";
 export {
   createNectarClient,
   type NectarClient,
@@ -14,4 +15,11 @@ export {
   NectarNetworkError,
 } from "./errors.ts";
 export type { CallFunction, FunctionPath, FunctionResult, FunctionsClient } from "./functions.ts";
+export type {
+  AuditVerification,
+  CallOptions,
+  ListOptions,
+  OrganizationsClient,
+} from "./organizations.ts";
+export type { CommonErrorCode, Outcome } from "./outcome.ts";
 export { toNectarError } from "./to-nectar-error.ts";

@@ -134,6 +134,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         const host = await startFunctionsHost({
           directory: repository("functions"),
           environment: {
+            ...developersEnvironment(settings.auth.siteUrl),
             ...operatorsEnvironment(),
             ...functionEnvironment(url, keys, databaseUrl, mongo.uri),
           },
@@ -194,6 +195,11 @@ function functionEnvironment(
     SUPABASE_DB_URL: databaseUrl,
     ...(mongoUri ? { MONGODB_URI: mongoUri } : {}),
   };
+}
+
+/** What an operator sets, and a newcomer need not: links lead to a page on this machine, mails go to the log. */
+function developersEnvironment(siteUrl: string): Record<string, string> {
+  return { APP_URL: siteUrl, NECTAR_CONSOLE_MAIL: "1" };
 }
 
 /** `functions/.env`: what `supabase secrets set` is on the platform. */

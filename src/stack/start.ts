@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import process from "node:process";
 import { StackFailure } from "./failure.ts";
+import { startMaintenanceTimer } from "./maintenance-timer.ts";
 import { startOptions, usage } from "./options.ts";
 import { showStep } from "./progress.ts";
 import { repository } from "./repository.ts";
@@ -44,6 +45,7 @@ try {
     onFunctionLine: (name, line) => console.log(`[${name}] ${line}`),
   });
   console.log(welcome(stack, performance.now() - begun));
+  startMaintenanceTimer(stack, (problem) => console.error(`! ${problem}`));
   void stack.broken.then(async (reason) => {
     if (stopping) return;
     console.error(`\n✗ ${reason}`);

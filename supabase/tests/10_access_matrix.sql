@@ -4,6 +4,11 @@ begin;
 
 -- One statement per table and operation, on acme's rows; who succeeds; and what becomes of everybody else who
 -- is signed in. anon is denied everything.
+insert into public.invitations (organization_id, email, role_key, token_hash, invited_by)
+values (tests.id('acme'), 'invited@example.com', 'viewer', 'hash', tests.id('owner'));
+insert into public.ownership_offers (organization_id, from_user_id, to_user_id)
+values (tests.id('acme'), tests.id('owner'), tests.id('admin'));
+
 create temporary table probes (table_name text, operation text, allowed text, otherwise text, statement text);
 insert into probes values
   ('applications', 'select', 'owner admin developer viewer auditor service_role', 'none',
@@ -15,15 +20,54 @@ insert into probes values
   ('applications', 'delete', 'owner admin developer service_role', 'none',
     $$delete from public.applications where id = tests.id('rocket')$$),
 
+  ('invitations', 'select', 'owner admin service_role', 'none',
+    $$select id from public.invitations where organization_id = tests.id('acme')$$),
+  ('invitations', 'insert', '', 'denied',
+    $$insert into public.invitations (organization_id, email, role_key, token_hash)
+      values (tests.id('acme'), 'new@example.com', 'viewer', 'hash')$$),
+  ('invitations', 'update', '', 'denied', $$update public.invitations set role_key = 'owner'$$),
+  ('invitations', 'delete', 'service_role', 'denied',
+    $$delete from public.invitations where organization_id = tests.id('acme')$$),
+
+  ('ownership_offers', 'select', 'owner admin developer billing viewer service_role', 'none',
+    $$select from public.ownership_offers where organization_id = tests.id('acme')$$),
+  ('ownership_offers', 'insert', '', 'denied',
+    $$insert into public.ownership_offers (organization_id, from_user_id, to_user_id)
+      values (tests.id('acme'), tests.id('owner'), tests.id('viewer'))$$),
+  ('ownership_offers', 'update', '', 'denied',
+    $$update public.ownership_offers set to_user_id = tests.id('viewer')$$),
+  ('ownership_offers', 'delete', 'service_role', 'denied',
+    $$delete from public.ownership_offers where organization_id = tests.id('acme')$$),
+
+  ('audit_log', 'select', 'owner admin service_role', 'none',
+    $$select from public.audit_log where organization_id = tests.id('acme')$$),
+  ('audit_log', 'insert', '', 'denied',
+    $$insert into public.audit_log (organization_id, seq, occurred_at, actor_kind, action, previous_hash, hash)
+      values (tests.id('acme'), 1, now(), 'user', 'forged', '', '')$$),
+  ('audit_log', 'update', '', 'denied', $$update public.audit_log set action = 'nothing'$$),
+  ('audit_log', 'delete', '', 'denied', $$delete from public.audit_log$$),
+
+  ('audit_chains', 'select', '', 'denied', $$select from private.audit_chains$$),
+  ('audit_chains', 'insert', '', 'denied',
+    $$insert into private.audit_chains (organization_id) values (gen_random_uuid())$$),
+  ('audit_chains', 'update', '', 'denied', $$update private.audit_chains set seq = 0$$),
+  ('audit_chains', 'delete', '', 'denied', $$delete from private.audit_chains$$),
+
+  ('outbox', 'select', '', 'denied', $$select from private.outbox$$),
+  ('outbox', 'insert', '', 'denied',
+    $$insert into private.outbox (kind, organization_id) values ('organization.purged', tests.id('acme'))$$),
+  ('outbox', 'update', '', 'denied', $$update private.outbox set done_at = now()$$),
+  ('outbox', 'delete', '', 'denied', $$delete from private.outbox$$),
+
   ('memberships', 'select', 'owner admin developer billing viewer auditor service_role', 'none',
     $$select from public.memberships where organization_id = tests.id('acme')$$),
-  ('memberships', 'insert', 'owner admin service_role', 'denied',
+  ('memberships', 'insert', 'service_role', 'denied',
     $$insert into public.memberships (organization_id, user_id, role_key)
       values (tests.id('acme'), tests.id('nobody'), 'viewer')$$),
-  ('memberships', 'update', 'owner admin service_role', 'none',
+  ('memberships', 'update', 'service_role', 'denied',
     $$update public.memberships set role_key = 'billing'
       where organization_id = tests.id('acme') and user_id = tests.id('spare')$$),
-  ('memberships', 'delete', 'owner admin service_role', 'none',
+  ('memberships', 'delete', 'service_role', 'denied',
     $$delete from public.memberships
       where organization_id = tests.id('acme') and user_id = tests.id('spare')$$),
 

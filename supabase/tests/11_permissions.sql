@@ -3,6 +3,11 @@
 begin;
 \ir support/tenants.psql
 
+insert into public.invitations (organization_id, email, role_key, token_hash)
+values (tests.id('acme'), 'invited@example.com', 'viewer', 'hash');
+insert into public.ownership_offers (organization_id, from_user_id, to_user_id)
+values (tests.id('acme'), tests.id('owner'), tests.id('admin'));
+
 create temporary table probes (operation text, needed text, to_see text, otherwise text, statement text);
 insert into probes values
   ('read applications', 'applications.read', null, 'none', 'select from public.applications'),
@@ -16,13 +21,19 @@ insert into probes values
   ('read members', 'members.read', null, 'none',
     $$select from public.memberships where user_id = tests.id('spare')$$),
   ('see members'' profiles', 'members.read', null, 'none', $$select from public.users where id = tests.id('spare')$$),
-  ('add a member', 'members.manage', null, 'denied',
-    $$insert into public.memberships (organization_id, user_id, role_key)
-      values (tests.id('acme'), tests.id('nobody'), 'custom:unused')$$),
-  ('change a member''s role', 'members.manage', 'members.read', 'none',
-    $$update public.memberships set role_key = 'custom:unused' where user_id = tests.id('spare')$$),
-  ('remove a member', 'members.manage', 'members.read', 'none',
-    $$delete from public.memberships where user_id = tests.id('spare')$$),
+  ('invite', 'members.manage', null, 'denied',
+    $$select public.invite_member(tests.id('acme'), 'new@example.com', 'custom:unused')$$),
+  ('see invitations', 'members.manage', null, 'none', 'select id from public.invitations'),
+  ('change a member''s role', 'members.manage', null, 'denied',
+    $$select public.change_member_role(tests.id('acme'), tests.id('spare'), 'custom:unused')$$),
+  ('remove a member', 'members.manage', null, 'denied',
+    $$select public.remove_member(tests.id('acme'), tests.id('spare'))$$),
+  ('see who is offered ownership', 'members.read', null, 'none', 'select from public.ownership_offers'),
+  ('close the organization', 'organizations.delete', null, 'denied',
+    $$select public.close_organization(tests.id('acme'))$$),
+  ('read the audit log', 'audit.read', null, 'none', 'select from public.audit_log'),
+  ('verify the audit log', 'audit.read', null, 'denied', $$select public.verify_audit_chain(tests.id('acme'))$$),
+  ('log an export', 'audit.read', null, 'denied', $$select public.log_audit_call(tests.id('acme'), 'audit.export')$$),
 
   ('read the organization', 'organizations.read', null, 'none', 'select from public.organizations'),
   ('change the organization', 'organizations.update', 'organizations.read', 'none',

@@ -7,15 +7,16 @@ select plan(5);
 create temporary table granted (table_name text, grantee text, privilege text, columns text);
 insert into granted values
   ('applications', 'authenticated', 'SELECT', '*'),
-  ('applications', 'authenticated', 'INSERT', 'description name organization_id slug'),
-  ('applications', 'authenticated', 'UPDATE', 'description name slug'),
+  ('applications', 'authenticated', 'INSERT', 'description environments name organization_id slug'),
+  ('applications', 'authenticated', 'UPDATE', 'archived_at description environments name slug'),
   ('applications', 'authenticated', 'DELETE', '*'),
+  ('audit_log', 'authenticated', 'SELECT', '*'),
+  ('invitations', 'authenticated', 'SELECT', 'created_at email expires_at id invited_by organization_id role_key role_scope_id updated_at'),
+  ('invitations', 'service_role', 'SELECT', 'created_at email expires_at id invited_by organization_id role_key role_scope_id updated_at'),
   ('memberships', 'authenticated', 'SELECT', '*'),
-  ('memberships', 'authenticated', 'INSERT', 'organization_id role_key user_id'),
-  ('memberships', 'authenticated', 'UPDATE', 'role_key'),
-  ('memberships', 'authenticated', 'DELETE', '*'),
   ('organizations', 'authenticated', 'SELECT', '*'),
   ('organizations', 'authenticated', 'UPDATE', 'name settings slug'),
+  ('ownership_offers', 'authenticated', 'SELECT', '*'),
   ('permissions', 'authenticated', 'SELECT', '*'),
   ('role_permissions', 'authenticated', 'SELECT', '*'),
   ('role_permissions', 'authenticated', 'INSERT', 'organization_id permission role_key'),
@@ -30,8 +31,11 @@ insert into granted
 select table_name, 'service_role', privilege, '*'
 from (values
   ('applications', 'SELECT INSERT UPDATE DELETE'),
+  ('audit_log', 'SELECT'),
+  ('invitations', 'DELETE'),
   ('memberships', 'SELECT INSERT UPDATE DELETE'),
   ('organizations', 'SELECT INSERT UPDATE DELETE'),
+  ('ownership_offers', 'SELECT DELETE'),
   ('permissions', 'SELECT'),
   ('role_permissions', 'SELECT INSERT DELETE'),
   ('roles', 'SELECT INSERT UPDATE DELETE'),

@@ -60,6 +60,21 @@ insert into refused values
   ('already_member', $$insert into public.memberships (organization_id, user_id, role_key)
     values (tests.id('acme'), tests.id('spare'), 'viewer')$$),
 
+  ('already_invited', $$insert into public.invitations (organization_id, email, role_key, token_hash)
+    select tests.id('acme'), 'twice@example.com', 'viewer', hash::bytea from unnest(array['one', 'two']) as hash$$),
+  ('invalid_email', $$insert into public.invitations (organization_id, email, role_key, token_hash)
+    values (tests.id('acme'), 'Upper@example.com', 'viewer', 'hash')$$),
+  ('role_in_use', $$with invited as (
+      insert into public.invitations (organization_id, email, role_key, token_hash)
+      values (tests.id('acme'), 'new@example.com', 'custom:unused', 'hash')
+    ) delete from public.roles where key = 'custom:unused'$$),
+  ('role_in_use', $$insert into public.invitations (organization_id, email, role_key, token_hash)
+    values (tests.id('acme'), 'new@example.com', 'custom:foreign', 'hash')$$),
+  ('invalid_seat_limit', $$update public.organizations set seat_limit = 0$$),
+  ('offer_to_oneself', $$insert into public.ownership_offers (organization_id, from_user_id, to_user_id)
+    values (tests.id('acme'), tests.id('owner'), tests.id('owner'))$$),
+
+  ('invalid_environments', $$update public.applications set environments = '[]'$$),
   ('invalid_application_name', $$update public.applications set name = '<b>'$$),
   ('invalid_application_slug', $$update public.applications set slug = ''$$),
   ('invalid_application_slug', $$update public.applications set slug = 'a b'$$),

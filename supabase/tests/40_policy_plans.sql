@@ -26,7 +26,7 @@ select is_empty(
     from pg_policies, unnest(array[qual, with_check]) as expression
     where schemaname in ('public', 'private')
       and regexp_replace(
-        expression, '\( SELECT (private\.(orgs_with\(''[a-z_.]+''::text\)|visible_users\(\))|auth\.uid\(\)) AS \w+\)', '', 'g'
+        expression, '\( SELECT (private\.(orgs_with\(''[a-z_.]+''::text\)|visible_users\(\)|closed_orgs_owned\(\))|auth\.uid\(\)) AS \w+\)', '', 'g'
       ) ~ '(private|auth)\.|SELECT'$$,
   'every policy calls its helpers in a scalar subquery, and does nothing else'
 );
@@ -44,7 +44,7 @@ select is_empty(
 
 select is_empty(
   $$select proname from pg_proc
-    where oid in ('private.orgs_with'::regproc, 'private.visible_users'::regproc)
+    where oid in ('private.orgs_with'::regproc, 'private.visible_users'::regproc, 'private.closed_orgs_owned'::regproc)
       and not (
         provolatile = 's' and proparallel = 's'
         and (proname <> 'orgs_with' or 'plan_cache_mode=force_generic_plan' = any (proconfig))
@@ -77,15 +77,21 @@ select id, 'custom:one', 'members.read' from public.organizations where slug ~ '
 analyze public.organizations, public.applications, public.users, public.memberships, public.roles,
   public.role_permissions;
 
-select tests.sign_in('viewer');
+-- Partitions that are empty would be read through anyway: what matters is that an index can find the rows.
+select set_config('enable_seqscan', 'off', true);
+select tests.sign_in('admin');
 select ok(
   plan ~ 'InitPlan' and plan !~ 'SubPlan' and plan ~ 'Index' and plan !~ 'Seq Scan',
   format('%s: an InitPlan and an index%s', table_name, e'\n' || plan)
 )
 from (
-  select table_name, tests.plan_of(format('select * from public.%I', table_name)) as plan
+  select table_name, tests.plan_of(format('select %s from public.%I', columns, table_name)) as plan
   from (
-    select tablename as table_name from pg_tables where schemaname = 'public' and tablename <> 'permissions'
+    select relname as table_name, string_agg(quote_ident(attname), ', ') as columns
+    from pg_class join pg_attribute on attrelid = pg_class.oid
+    where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and relname <> 'permissions'
+      and attnum > 0 and not attisdropped and has_column_privilege('authenticated', attrelid, attnum, 'select')
+    group by relname
   ) as tables
 ) as plans
 order by table_name;

@@ -5,11 +5,10 @@ select plan(9);
 
 select tests.sign_in('owner');
 select throws_ok(
-  $$delete from public.memberships where user_id = tests.id('owner')$$, '23514', null, 'the last owner cannot leave'
+  $$select public.leave_organization(tests.id('acme'))$$, '23514', null, 'the last owner cannot leave'
 );
 select throws_ok(
-  $$update public.memberships set role_key = 'admin' where user_id = tests.id('owner')$$, '23514', null,
-  'or step down'
+  $$select public.change_member_role(tests.id('acme'), tests.id('owner'), 'admin')$$, '23514', null, 'or step down'
 );
 
 select tests.sign_in('service_role');
@@ -33,7 +32,7 @@ select throws_ok(
 update public.memberships set role_key = 'owner' where user_id = tests.id('admin');
 select tests.sign_in('owner');
 select lives_ok(
-  $$update public.memberships set role_key = 'viewer' where user_id = tests.id('owner')$$,
+  $$select public.change_member_role(tests.id('acme'), tests.id('owner'), 'viewer')$$,
   'with a second owner the first may step down'
 );
 

@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import { databaseError, dataOf } from "./database-errors.ts";
+import { errorCodes } from "./errors.ts";
+
+const refused = (code: string, hint: string | null, status: number, message = "From SQL.") =>
+  databaseError({ error: { code, hint, message }, status });
+
+Deno.test("the hint of our SQL is the code, its sentence the message", () => {
+  const error = refused("PT429", "too_many_invitations", 429, "At most 200. Revoke some first.");
+  assert.equal(error.code, "too_many_invitations");
+  assert.equal(error.status, 429);
+  assert.equal(error.message, "At most 200. Revoke some first.");
+});
+
+Deno.test("what is not ours is told by one of our codes, and its words are only logged", () => {
+  for (
+    const [code, hint, status, expected] of [
+      ["42501", null, 403, "not_permitted"],
+      ["PGRST303", null, 401, "invalid_token"],
+      ["", null, 0, "database_unavailable"],
+      ["PGRST000", null, 503, "database_unavailable"],
+      ["42P01", 'Perhaps you meant "secrets".', 404, "internal"],
+      ["P0001", "toString", 400, "internal"],
+    ] as const
+  ) {
+    const error = refused(code, hint, status, "relation secrets of 10.0.0.1");
+    assert.equal(error.code, expected);
+    assert.equal(error.message, errorCodes[expected].message);
+    assert.match(String((error.cause as Error).message), /relation secrets/);
+  }
+});
+
+Deno.test("an answer gives its data, or throws", () => {
+  assert.equal(dataOf({ data: 1, error: null, status: 200 }), 1);
+  assert.throws(() => dataOf({ data: null, error: { message: "no" }, status: 0 }), {
+    code: "database_unavailable",
+  });
+});

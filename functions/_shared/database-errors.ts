@@ -1,0 +1,37 @@
+import { AppError, type ErrorCode, errorCodes } from "./errors.ts";
+
+/** What supabase-js answers with when the database refuses. */
+interface Refused {
+  error: { code?: string; message: string; hint?: string | null };
+  status: number;
+}
+
+/** PostgreSQL's and PostgREST's own codes, where they mean one of ours. */
+const known: Record<string, ErrorCode> = {
+  "42501": "not_permitted",
+  PGRST301: "invalid_token",
+  PGRST303: "invalid_token",
+};
+
+/**
+ * The answer for what the database refused. Our SQL raises with a stable code as its hint and a sentence for a
+ * person: both are kept. What is none of ours stays in the log.
+ */
+export function databaseError({ error, status }: Refused): AppError {
+  const { code = "", hint, message } = error;
+  if (hint && Object.hasOwn(errorCodes, hint)) {
+    return new AppError(hint as ErrorCode, { message, cause: describe(error) });
+  }
+  const ours = known[code] ?? (status === 0 || status === 503 ? "database_unavailable" : "internal");
+  return new AppError(ours, { cause: describe(error) });
+}
+
+type Answer = { data: unknown; error: null } | { data: null } & Refused;
+
+/** The data of an answer of supabase-js. @throws {AppError} when it is an error. */
+export function dataOf<A extends Answer>(answer: A): Extract<A, { error: null }>["data"] {
+  if (answer.error) throw databaseError(answer);
+  return answer.data;
+}
+
+const describe = ({ code, message }: Refused["error"]) => new Error(`${code || "no answer"}: ${message}`);

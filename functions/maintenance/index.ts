@@ -1,0 +1,11 @@
+import process from "node:process";
+import { readVariable } from "../_shared/env.ts";
+import { createMongo } from "../_shared/mongo.ts";
+import { createApp } from "./app.ts";
+import { outboxConsumers } from "./consumers.ts";
+
+const mongo = createMongo({ uri: () => readVariable("MONGODB_URI") });
+
+const app = createApp({ consumers: outboxConsumers(mongo, process.env) });
+
+export default { fetch: app.fetch };

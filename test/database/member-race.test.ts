@@ -1,0 +1,121 @@
+import postgres from "postgres";
+import { afterAll, afterEach, beforeEach, expect, inject, test } from "vitest";
+import { addressOf, type Crowd, gather, tally } from "../support/crowd.ts";
+
+const AT_ONCE = 50;
+const sql = postgres(inject("project").databaseUrl, { max: AT_ONCE, onnotice() {} });
+afterAll(() => sql.end());
+
+let crowd: Crowd;
+beforeEach(async () => {
+  crowd = await gather(sql);
+});
+afterEach(() => crowd.disband());
+
+const pick = <T>(items: T[], index: number): T => items[index % items.length] as T;
+const owners = () =>
+  sql`select from public.memberships where organization_id = ${crowd.organization} and role_key = 'owner'`;
+
+test("50 removals, demotions, departures and transfers at the same moment leave an owner", async () => {
+  const people = await crowd.people(6, "owner");
+  const organization = crowd.organization;
+  const attempts = await Promise.allSettled(
+    Array.from({ length: AT_ONCE }, (_, n) => {
+      const [self, other] = [pick(people, n), pick(people, n * 5 + 1)];
+      return crowd.as(self, (request) =>
+        pick(
+          [
+            () => request`select public.remove_member(${organization}, ${other})`,
+            () => request`select public.change_member_role(${organization}, ${other}, 'viewer')`,
+            () => request`select public.leave_organization(${organization})`,
+            () => request`select public.offer_ownership(${organization}, ${other})`,
+            () => request`select public.accept_ownership(${organization})`,
+            () => request`select public.withdraw_ownership_offer(${organization})`,
+            () => request`select public.delete_account()`,
+          ],
+          n,
+        )(),
+      );
+    }),
+  );
+  const expected = [
+    "done",
+    "last_owner",
+    "member_above_own",
+    "member_not_found",
+    "not_permitted",
+    "offer_not_found",
+  ];
+  expect(expected).toEqual(expect.arrayContaining(Object.keys(tally(attempts))));
+  expect((await owners()).length).toBeGreaterThanOrEqual(1);
+});
+
+test("invitations, roles and members change at the same moment without a deadlock", async () => {
+  const [owner = ""] = await crowd.people(1, "owner");
+  const admins = await crowd.people(8, "admin");
+  const organization = crowd.organization;
+  const save = (key: string) =>
+    crowd.as(
+      owner,
+      (request) => request`select public.save_role(${organization}, ${key}, 'Role', '{applications.read}')`,
+    );
+  for (let round = 0; round < 3; round++) {
+    await save("custom:a");
+    const invitations = await Promise.all(
+      Array.from({ length: 12 }, (_, n) =>
+        crowd.as(owner, async (request) => {
+          const [row] = await request`
+            select invitation_id as id from public.invite_member(
+              ${organization}, ${addressOf(`${round}-${n}-${organization}`)}, 'custom:a'
+            )`;
+          return row?.["id"] as string;
+        }),
+      ),
+    );
+    await sql`
+      update public.memberships set role_key = 'custom:a'
+      where organization_id = ${organization} and user_id = any (${admins})`;
+    const attempts = await Promise.allSettled(
+      invitations
+        .flatMap((id, n) => [
+          crowd.as(owner, (request) => request`select public.revoke_invitation(${id})`),
+          crowd.as(owner, (request) => request`select public.resend_invitation(${id})`),
+          save("custom:a"),
+          n % 3 === 0 &&
+            crowd.as(
+              owner,
+              (request) => request`select public.delete_role(${organization}, 'custom:a', 'viewer')`,
+            ),
+        ])
+        .filter(Boolean),
+    );
+    const expected = ["done", "invitation_not_found", "role_not_found", "unknown_role"];
+    expect(expected).toEqual(expect.arrayContaining(Object.keys(tally(attempts))));
+  }
+});
+
+test("accounts are deleted while others work on what they made", async () => {
+  const [owner = ""] = await crowd.people(1, "owner");
+  const authors = await crowd.people(8, "developer");
+  const organization = crowd.organization;
+  for (const [n, author] of authors.entries()) {
+    await crowd.as(
+      author,
+      (request) => request`
+        insert into public.applications (organization_id, name, slug)
+        select ${organization}, 'Application', 'application-' || ${n} || '-' || i from generate_series(1, 20) as i`,
+    );
+  }
+  const attempts = await Promise.allSettled([
+    ...authors.map((author) => crowd.as(author, (request) => request`select public.delete_account()`)),
+    ...Array.from({ length: 40 }, (_, n) =>
+      crowd.as(
+        owner,
+        (request) => request`
+          update public.applications set name = ${`Application ${n}`}
+          where organization_id = ${organization} and slug like ${`application-${n % 8}-%`}`,
+      ),
+    ),
+  ]);
+  expect(tally(attempts)).toEqual({ done: 48 });
+});
