@@ -7,9 +7,11 @@ export const constraintMessages = {
   invalid_application_description: "A description has at most 2000 characters.",
   invalid_application_name: "A name has 1 to 100 visible characters, without < and >.",
   invalid_application_slug: "A slug has 1 to 48 letters a-z, digits and single hyphens between them.",
-  invalid_avatar_url: "An avatar is an https:// address of at most 2048 characters, without spaces and quotes.",
+  invalid_avatar_url:
+    "An avatar is an https:// address of at most 2048 characters, without spaces and quotes.",
   invalid_email: "This is not an e-mail address.",
-  invalid_environments: "Environments are named settings: NAMES_LIKE_THIS with texts, numbers or booleans, of at most 16 KiB.",
+  invalid_environments:
+    "Environments are named settings: NAMES_LIKE_THIS with texts, numbers or booleans, of at most 16 KiB.",
   invalid_organization_name: "A name has 1 to 100 visible characters, without < and >.",
   invalid_permission_key: "A permission is named like workflows.read.",
   invalid_role_description: "A description has at most 500 characters.",
