@@ -16,6 +16,7 @@ export interface Report {
 }
 
 const benchmarks: Record<string, () => Promise<{ default: Benchmark }>> = {
+  audit: () => import("./audit.ts"),
   rls: () => import("./rls.ts"),
 };
 

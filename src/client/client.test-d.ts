@@ -86,3 +86,31 @@ export function codesAreAClosedList(code: FunctionErrorCode) {
   const unknown: FunctionErrorCode = "teapot";
   return [known, unknown, code, new NectarError("any_code", "A sentence.")];
 }
+
+export async function organizationsAreTyped() {
+  const { data, error } = await nectar.organizations.leave("id");
+  if (error) {
+    switch (error.code) {
+      case "last_owner":
+      case "member_not_found":
+      case "invalid_id":
+      case "missing_credentials":
+      case "invalid_token":
+      case "database_unavailable":
+      case "network_error":
+      case "aborted":
+      case "unexpected_answer":
+        return data satisfies null;
+      default:
+        return error.code satisfies never;
+    }
+  }
+  const { data: members } = await nectar.organizations.members("id");
+  const name: string | null | undefined = members?.[0]?.users.email;
+  // @ts-expect-error: a role's key is asked for
+  await nectar.organizations.changeRole("id", "user");
+  // @ts-expect-error: there are two formats
+  await nectar.organizations.exportAudit("id", { format: "xml" });
+  const exported = await nectar.organizations.exportAudit("id");
+  return [name, exported.data satisfies ReadableStream<Uint8Array> | null];
+}

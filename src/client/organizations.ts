@@ -5,6 +5,7 @@ import type { FunctionsClient } from "./functions.ts";
 import { failed, type Outcome, outcome } from "./outcome.ts";
 
 type Rpcs = Database["public"]["Functions"];
+type Application = Database["public"]["Tables"]["applications"]["Row"];
 
 /** Ends a call from outside. */
 export interface CallOptions {
@@ -73,9 +74,10 @@ export function createOrganizationsClient(supabase: SupabaseClient<Database>, fu
       .update({ archived_at: archivedAt })
       .eq("id", applicationId)
       .select();
-    const { data, error } = await outcome((signal ? update.abortSignal(signal) : update).maybeSingle(), [
-      "application_archived",
-    ]);
+    const { data, error } = await outcome<Application | null, "application_archived">(
+      (signal ? update.abortSignal(signal) : update).maybeSingle(),
+      ["application_archived"],
+    );
     if (error) return { data: null, error };
     if (data) return { data, error: null };
     return failed("application_not_found", "There is no such application that you may change.");

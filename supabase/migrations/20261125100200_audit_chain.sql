@@ -13,21 +13,6 @@ return convert_to(
   'UTF8'
 );
 
-create function private.next_hash(p_state bytea, p_first bytea, p_payload bytea) returns bytea
-language plpgsql immutable
-set search_path = ''
-as $$
-begin
-  return sha256(coalesce(p_state, p_first) || p_payload);
-end
-$$;
-
--- As a window function: the hash of each row over the one before, beginning with p_first.
-create aggregate private.hash_chain (p_first bytea, p_payload bytea) (
-  sfunc = private.next_hash,
-  stype = bytea
-);
-
 create type private.audit_entry as (
   organization_id uuid, action text, object_id text, before jsonb, after jsonb
 );
@@ -43,6 +28,9 @@ declare
   headers constant jsonb := nullif(current_setting('request.headers', true), '')::jsonb;
   template public.audit_log;
   head private.audit_chains;
+  entries public.audit_log[];
+  entry public.audit_log;
+  hashes bytea[];
 begin
   template.actor_kind := case claims ->> 'role' when 'authenticated' then 'user' when 'service_role' then 'service' else 'system' end;
   template.actor_id := (claims ->> 'sub')::uuid;
@@ -64,33 +52,31 @@ begin
   loop
     -- Read behind the lock, so that time never runs backwards within a chain.
     template.occurred_at := clock_timestamp();
-    with numbered as (
-      select row_number() over (order by ordinality) as n, entry.*
-      from unnest(p_entries) with ordinality as entry
-      where entry.organization_id = head.organization_id
-    ),
-    logged as (
-      select n, row(
-        head.organization_id, head.seq + n, template.occurred_at, template.actor_kind, template.actor_id,
-        template.on_behalf_of, action, object_id, before, after, template.request_id, template.ip, null, null
-      )::public.audit_log as logged
-      from numbered
-    ),
-    chained as (
-      select n, logged, private.hash_chain(head.hash, private.audit_payload(logged)) over (order by n) as hash
-      from logged
-    ),
-    appended as (
-      insert into public.audit_log
-      select (logged).organization_id, (logged).seq, (logged).occurred_at, (logged).actor_kind, (logged).actor_id,
-        (logged).on_behalf_of, (logged).action, (logged).object_id, (logged).before, (logged).after,
-        (logged).request_id, (logged).ip, coalesce(lag(hash) over (order by n), head.hash), hash
-      from chained
-      returning seq, hash
-    )
-    update private.audit_chains
-    set (seq, hash) = (select appended.seq, appended.hash from appended order by appended.seq desc limit 1)
-    where audit_chains.organization_id = head.organization_id;
+    entries := array(
+      select row(
+        head.organization_id, head.seq + row_number() over (order by ordinality), template.occurred_at,
+        template.actor_kind, template.actor_id, template.on_behalf_of, action, object_id, before, after,
+        template.request_id, template.ip, null, null
+      )::public.audit_log
+      from unnest(p_entries) with ordinality as given
+      where given.organization_id = head.organization_id
+      order by ordinality
+    );
+    hashes := array[head.hash];
+    foreach entry in array entries loop
+      head.hash := sha256(head.hash || private.audit_payload(entry));
+      hashes := array_append(hashes, head.hash);
+    end loop;
+
+    insert into public.audit_log
+    select organization_id, seq, occurred_at, actor_kind, actor_id, on_behalf_of, action, object_id, before, after,
+      request_id, ip, previous_hash, hash
+    from unnest(entries, hashes[:cardinality(entries)], hashes[2:]) as chained (
+      organization_id, seq, occurred_at, actor_kind, actor_id, on_behalf_of, action, object_id, before, after,
+      request_id, ip, no_previous_hash, no_hash, previous_hash, hash
+    );
+    update private.audit_chains set seq = head.seq + cardinality(entries), hash = head.hash
+    where organization_id = head.organization_id;
   end loop;
 end
 $$;
