@@ -1,5 +1,6 @@
 // `npm test`: everything that is promised, proven. `npm test -- database` runs the steps whose name begins so.
 import { execFile } from "node:child_process";
+import path from "node:path";
 import process from "node:process";
 import { denoBinary, hostedDenoBinary } from "../src/stack/functions/deno.ts";
 import { repository } from "../src/stack/repository.ts";
@@ -81,7 +82,8 @@ console.log(`\nsteps: ${chosen.length - failed} passed, ${failed} failed`);
 process.exitCode = failed > 0 ? 1 : 0;
 
 function run({ command, environment }: Step): Promise<{ ok: boolean; output: string }> {
-  const env = { ...process.env, NO_COLOR: "1", ...environment };
+  const PATH = [repository("node_modules/.bin"), process.env["PATH"]].join(path.delimiter);
+  const env = { ...process.env, PATH, NO_COLOR: "1", ...environment };
   return new Promise((resolve) => {
     execFile(
       "sh",

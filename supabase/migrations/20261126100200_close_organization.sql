@@ -109,6 +109,12 @@ alter policy "members read their organizations" on public.organizations
     or id = any ((select private.closed_orgs_owned())::uuid[])
   );
 
+alter policy "members read memberships, and their own" on public.memberships
+  using (
+    organization_id = any ((select private.orgs_with('members.read'))::uuid[])
+    or (user_id = (select auth.uid()) and active)
+  );
+
 create function private.close_organization(p_organization_id uuid) returns public.organizations
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp

@@ -61,11 +61,11 @@ select is_empty(
   'every foreign key has an index, or a deleted row would search the whole table'
 );
 
--- Enough rows that a sequential scan is not simply right.
-insert into public.organizations (name, slug) select 'Many', 'many-' || n from generate_series(1, 2000) as n;
+-- Rows of many tenants.
+insert into public.organizations (name, slug) select 'Many', 'many-' || n from generate_series(1, 300) as n;
 insert into public.applications (organization_id, name, slug)
 select id, 'One', 'one' from public.organizations where slug ~ '^many-';
-insert into auth.users (id) select gen_random_uuid() from generate_series(1, 2000);
+insert into auth.users (id) select gen_random_uuid() from generate_series(1, 300);
 insert into public.memberships (organization_id, user_id, role_key)
 select organizations.id, users.id, 'viewer'
 from (select id, row_number() over () as n from public.organizations where slug ~ '^many-') as organizations

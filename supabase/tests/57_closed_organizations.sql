@@ -1,7 +1,7 @@
 -- Promise: a closed organization is out of reach at once, comes back whole within 30 days, and is then purged.
 begin;
 \ir support/tenants.psql
-select plan(22);
+select plan(23);
 
 create function tests.close() returns text
 language sql
@@ -26,6 +26,7 @@ select lives_ok(format('select public.close_organization(%L)', tests.id('acme'))
 select tests.sign_in('admin');
 select is_empty('select from public.organizations', 'members no longer see it');
 select is_empty('select from public.applications', 'or anything in it');
+select is_empty('select from public.memberships', 'or that they belong to it');
 select is(tests.restore(), 'PT404 organization_not_found', 'or restore it');
 select is(
   tests.outcome(format('select public.accept_ownership(%L)', tests.id('acme'))), 'PT404 offer_not_found', 'or take it over'
