@@ -16,11 +16,14 @@ import { repository } from "../../src/stack/repository.ts";
 vi.setConfig({ testTimeout: 60_000 });
 
 const cleanups: (() => unknown)[] = [];
+const endings: (() => Promise<unknown>)[] = [];
 
 /** Does this after all of the file's tests, the latest first. */
 export const afterTests = (cleanup: () => unknown): void => void cleanups.push(cleanup);
 
 afterAll(async () => {
+  // All at once: of two starts on one folder, neither is gone before the other.
+  await Promise.all(endings.map((end) => end()));
   const failures: unknown[] = [];
   for (const cleanup of cleanups.reverse()) {
     try {
@@ -155,9 +158,11 @@ export async function start(options: StartOptions): Promise<Started> {
   };
   const kill = (signal: NodeJS.Signals) => void child.kill(signal);
 
-  afterTests(async () => {
+  endings.push(async () => {
     kill("SIGTERM");
     await exited;
+  });
+  afterTests(async () => {
     await allGone();
     if (existsSync(data)) removeCluster(path.join(data, "postgres"));
   });
