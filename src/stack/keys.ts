@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { chmod, mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from "jose";
+import { StackFailure } from "./failure.ts";
 
 /** What a hosted project has in its API settings, made once for the local one. */
 export interface ProjectKeys {
@@ -15,13 +16,16 @@ export interface ProjectKeys {
   internalSecret: string;
 }
 
-/** Reads the keys from `file`, or makes them there (mode 0600). */
+/**
+ * Reads the keys from `file`, or makes them there (mode 0600).
+ *
+ * @throws {StackFailure} when the file is damaged: new keys would lock out every client without a word.
+ */
 export async function loadKeys(file: string): Promise<ProjectKeys> {
-  try {
-    return JSON.parse(await readFile(file, "utf8")) as ProjectKeys;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-  }
+  const stored = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOENT") throw error;
+  });
+  if (stored !== undefined) return parseKeys(stored, file);
   const keys = await createKeys();
   await mkdir(path.dirname(file), { recursive: true });
   const partial = `${file}.${process.pid}`;
@@ -29,6 +33,22 @@ export async function loadKeys(file: string): Promise<ProjectKeys> {
   await chmod(partial, 0o600);
   await rename(partial, file);
   return keys;
+}
+
+function parseKeys(stored: string, file: string): ProjectKeys {
+  try {
+    const keys = JSON.parse(stored) as ProjectKeys;
+    const complete =
+      keys.publishableKey.startsWith("sb_publishable_") &&
+      keys.secretKey.startsWith("sb_secret_") &&
+      typeof keys.internalSecret === "string" &&
+      keys.signingKey.d &&
+      keys.signingKey.kid;
+    if (complete) return keys;
+  } catch {}
+  throw new StackFailure(
+    `The keys in ${file} are damaged.\nMend the file, or remove it: the next start makes new keys, and clients need those then.`,
+  );
 }
 
 export async function createKeys(): Promise<ProjectKeys> {

@@ -15,6 +15,7 @@ export interface Mongo {
 }
 
 const SERVER_SELECTION_MS = 3_000;
+const AUTHENTICATION_FAILED = 18;
 const MONGOD_VERSION = "8.2.6";
 
 /** One's own MongoDB when `uri` is given; else a real mongod, downloaded once, where the internet is reachable. */
@@ -25,7 +26,7 @@ export async function startMongo(uri: string | undefined, directory: string): Pr
   if (!installed && !(await downloadable())) {
     return {
       uri: undefined,
-      description: "absent: no MONGODB_URI, and no mongod to be had (what needs it answers 503)",
+      description: "absent, none can be had: what needs it answers 503",
       pid: undefined,
       stop: async () => {},
     };
@@ -34,15 +35,23 @@ export async function startMongo(uri: string | undefined, directory: string): Pr
 }
 
 async function useGiven(uri: string): Promise<Mongo> {
-  const { MongoClient } = await import("mongodb");
-  const host = uri.replace(/^mongodb(\+srv)?:\/\/([^@/]*@)?/, "").replace(/[/?].*$/, "");
+  const { MongoClient, MongoServerSelectionError } = await import("mongodb");
+  // Nothing before the last @: a password may hold one.
+  const host = uri.replace(/^(.*@|[\w+]+:\/\/)/s, "").replace(/[/?].*$/s, "");
   try {
     const client = new MongoClient(uri, { serverSelectionTimeoutMS: SERVER_SELECTION_MS });
     await client.connect().finally(() => client.close());
   } catch (error) {
+    const { name, code } = error as { name: string; code?: number };
+    if (error instanceof MongoServerSelectionError) {
+      throw new StackFailure(
+        `MongoDB at ${host} does not answer.\nStart it, mend MONGODB_URI, or unset it to go without.`,
+      );
+    }
     throw new StackFailure(
-      `MongoDB at ${host} does not answer (${(error as Error).name}). ` +
-        "Start it, mend MONGODB_URI, or unset it to go without.",
+      code === AUTHENTICATION_FAILED
+        ? `MongoDB at ${host} refuses the user or the password in MONGODB_URI.`
+        : `MONGODB_URI cannot be used (${name}).\nMend it, or unset it to go without: mongodb://host:27017/nectar`,
     );
   }
   return { uri, description: `yours, at ${host}`, pid: undefined, stop: async () => {} };

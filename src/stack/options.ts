@@ -15,6 +15,8 @@ export interface StartOptions {
   directory: string;
   /** `MONGODB_URI`: a MongoDB of one's own. */
   mongoUri: string | undefined;
+  /** False with `MONGODB_URI=none`. */
+  findMongo: boolean;
   /** `--reset`: throw the data away first. */
   reset: boolean;
   help: boolean;
@@ -27,7 +29,8 @@ export const usage = `npm start [-- --reset]
   NECTAR_PORT      the one port of the API                   54321
   NECTAR_DB_PORT   PostgreSQL                                54330
   NECTAR_DATA      folder for data and keys                  .nectar
-  MONGODB_URI      a MongoDB of your own                     otherwise one is started if it can be had
+  MONGODB_URI      a MongoDB of your own, or none            one is started where
+                                                             it can be had
   functions/.env   more environment for the edge functions`;
 
 export function startOptions(
@@ -41,13 +44,22 @@ export function startOptions(
       options: { reset: { type: "boolean", default: false }, help: { type: "boolean", default: false } },
     }).values;
   } catch (error) {
-    throw new StackFailure(`${(error as Error).message}\n\n${usage}`);
+    const [what] = (error as Error).message.split(". ");
+    throw new StackFailure(`${what}\n\n${usage}`);
   }
-  return {
+  const mongo = environment["MONGODB_URI"] || undefined;
+  const ports = {
     port: port(environment, "NECTAR_PORT", 54321),
     databasePort: port(environment, "NECTAR_DB_PORT", 54330),
+  };
+  if (ports.port === ports.databasePort) {
+    throw new StackFailure(`NECTAR_PORT and NECTAR_DB_PORT are both ${ports.port}: each needs its own.`);
+  }
+  return {
+    ...ports,
     directory: repository(environment["NECTAR_DATA"] || ".nectar"),
-    mongoUri: environment["MONGODB_URI"] || undefined,
+    mongoUri: mongo === "none" ? undefined : mongo,
+    findMongo: mongo !== "none",
     ...flags,
   };
 }

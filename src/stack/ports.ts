@@ -12,11 +12,11 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-/** True when nothing listens on the port. */
-export async function isFree(port: number): Promise<boolean> {
+/** Why nobody can listen on the port now (`EADDRINUSE`, `EACCES`); undefined when one can. */
+export async function portProblem(port: number): Promise<string | undefined> {
   const server = createServer();
   return new Promise((resolve) => {
-    server.once("error", () => resolve(false));
-    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+    server.once("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(undefined)));
   });
 }

@@ -1,3 +1,7 @@
+import process from "node:process";
+
+let shown = ""; // the step that runs, when a terminal shows it
+
 /** Shows a step while it runs, and what came of it with the seconds it took. */
 export async function showStep<T>(
   name: string,
@@ -5,17 +9,30 @@ export async function showStep<T>(
   result: (value: T) => string,
 ): Promise<T> {
   const label = name.padEnd(12);
-  const live = process.stdout.isTTY;
-  if (live) process.stdout.write(`  … ${label}`);
   const begun = performance.now();
-  const clear = live ? "\r\x1b[K" : "";
+  if (process.stdout.isTTY) {
+    shown = `  … ${label}`;
+    process.stdout.write(shown);
+  }
+  const end = (line: string) => {
+    const clear = clearShown();
+    shown = "";
+    process.stdout.write(`${clear}${line}`);
+  };
   try {
     const value = await work();
     const seconds = ((performance.now() - begun) / 1000).toFixed(1);
-    process.stdout.write(`${clear}  ✓ ${label} ${seconds.padStart(4)} s   ${result(value)}\n`);
+    end(`  ✓ ${label} ${seconds.padStart(4)} s   ${result(value)}\n`);
     return value;
   } catch (error) {
-    process.stdout.write(`${clear}  ✗ ${label}\n`);
+    end((error as Error).name === "AbortError" ? "" : `  ✗ ${label}\n`);
     throw error;
   }
 }
+
+/** Writes a line between the steps. */
+export function print(line: string): void {
+  process.stdout.write(`${clearShown()}${line}\n${shown}`);
+}
+
+const clearShown = () => (shown ? "\r\x1b[K" : "");

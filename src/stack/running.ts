@@ -1,81 +1,84 @@
-import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import process from "node:process";
-import { setTimeout as sleep } from "node:timers/promises";
 import { StackFailure } from "./failure.ts";
+import { endProcesses, isAlive, type Process, processOf } from "./processes.ts";
 
-/** What is running from a data folder: written there for the next start, should this one be killed. */
-interface Running {
-  pid: number;
+/** What runs from a data folder: written there for the next start, should this one be killed. */
+interface Running extends Process {
   url: string;
-  children: number[];
+  children: Process[];
 }
 
-const END_TIMEOUT_MS = 10_000;
-const fileIn = (directory: string) => path.join(directory, "running.json");
-
-/** Refuses a second start on the same folder, and ends what a killed one left behind. */
-export async function takeOver(directory: string): Promise<void> {
-  const running = read(directory);
-  if (!running) return;
-  if (running.pid !== process.pid && isOurs(running.pid)) {
-    throw new StackFailure(
-      `Nectar is running already, at ${running.url} (process ${running.pid}). Stop it with Ctrl-C where it runs; ` +
-        "a second one needs NECTAR_PORT, NECTAR_DB_PORT and NECTAR_DATA of its own.",
-    );
-  }
-  await endProcesses(running.children.filter(isOurs));
-  rmSync(fileIn(directory), { force: true });
+/** The right to run from a data folder, held by one start at a time. */
+export interface Claim {
+  /** Notes which processes there are now. */
+  record(children: Process[]): void;
+  release(): void;
 }
 
-export function recordRunning(directory: string, url: string, children: number[]): void {
-  writeFileSync(fileIn(directory), JSON.stringify({ pid: process.pid, url, children } satisfies Running));
-}
+/**
+ * Claims the folder, and ends what a killed start left behind in it.
+ *
+ * @throws {StackFailure} when Nectar runs from this folder already.
+ */
+export async function claim(directory: string, url: string): Promise<Claim> {
+  const file = path.join(directory, "running.json");
+  const draft = `${file}.${process.pid}`;
+  const self = processOf(process.pid) ?? { pid: process.pid, born: "" };
+  const write = (children: Process[]) =>
+    writeFileSync(draft, JSON.stringify({ ...self, url, children } satisfies Running), { mode: 0o600 });
 
-export function forgetRunning(directory: string): void {
-  rmSync(fileIn(directory), { force: true });
-}
-
-/** Asks, waits, and then insists. SIGINT is PostgreSQL's fast shutdown and ends everything else too. */
-export async function endProcesses(pids: number[]): Promise<void> {
-  for (const pid of pids) signal(pid, "SIGINT");
-  const deadline = Date.now() + END_TIMEOUT_MS;
-  while (pids.some(isAlive)) {
-    if (Date.now() > deadline) for (const pid of pids) signal(pid, "SIGKILL");
-    await sleep(25);
-  }
-}
-
-function read(directory: string): Running | undefined {
+  write([]);
   try {
-    return JSON.parse(readFileSync(fileIn(directory), "utf8")) as Running;
-  } catch {
-    return undefined; // none, or cut off while being written: nothing that can be acted on
+    while (!linked(draft, file)) {
+      const running = read(file);
+      if (running && isAlive(running)) throw alreadyRunning(running);
+      await endProcesses(running?.children ?? []);
+      rmSync(file, { force: true });
+    }
+  } finally {
+    rmSync(draft, { force: true });
   }
+  return {
+    record(children) {
+      try {
+        write(children);
+        renameSync(draft, file);
+      } catch (error) {
+        // Someone removed the folder under us; PostgreSQL will see it too, and end.
+        if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+      }
+    },
+    release() {
+      if (read(file)?.pid === process.pid) rmSync(file, { force: true });
+    },
+  };
 }
 
-function signal(pid: number, name: NodeJS.Signals | 0): boolean {
+/** A link appears whole, and only where nothing was: of two starts at once, one gets it. */
+function linked(draft: string, file: string): boolean {
   try {
-    return process.kill(pid, name);
+    linkSync(draft, file);
+    return true;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw error;
   }
 }
 
-const isAlive = (pid: number) => signal(pid, 0);
-
-// Process ids are used again: one counts only if what runs under it is of the kind that we start.
-function isOurs(pid: number): boolean {
-  if (!isAlive(pid)) return false;
-  return process.platform === "win32" || /postgres|deno|mongod|src\/stack\//.test(commandOf(pid));
-}
-
-function commandOf(pid: number): string {
+function read(file: string): Running | undefined {
   try {
-    if (existsSync("/proc/self")) return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
-    return execFileSync("ps", ["-o", "command=", "-p", String(pid)], { encoding: "utf8" });
+    return JSON.parse(readFileSync(file, "utf8")) as Running;
   } catch {
-    return ""; // ended in between
+    return undefined; // gone in between, or damaged: nothing that can be acted on
   }
+}
+
+function alreadyRunning({ pid, url }: Running): StackFailure {
+  return new StackFailure(
+    `Nectar runs already from this folder, at ${url} (process ${pid}).\n` +
+      "Stop it with Ctrl-C where it runs. A second one beside it needs a NECTAR_PORT,\n" +
+      "NECTAR_DB_PORT and NECTAR_DATA of its own.",
+  );
 }

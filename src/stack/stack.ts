@@ -1,18 +1,22 @@
-import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
-import { parseEnv } from "node:util";
+import { setTimeout as sleep } from "node:timers/promises";
 import { StackFailure } from "./failure.ts";
-import { type FunctionsHost, startFunctionsHost } from "./functions/host.ts";
-import { type Gateway, type Mail, startGateway } from "./gateway/gateway.ts";
-import { loadKeys, type ProjectKeys, publicJwks } from "./keys.ts";
+import { startFunctionsHost } from "./functions/host.ts";
+import { developersEnvironment, operatorsEnvironment, platformEnvironment } from "./functions-environment.ts";
+import { type Mail, startGateway } from "./gateway/gateway.ts";
+import { loadKeys, type ProjectKeys } from "./keys.ts";
 import { type Mongo, startMongo } from "./mongo.ts";
 import { projectSettings } from "./options.ts";
-import { isFree } from "./ports.ts";
+import { portProblem } from "./ports.ts";
 import { pushMigrations } from "./postgres/migrations.ts";
-import { type PostgresServer, removeCluster, startPostgres } from "./postgres/server.ts";
+import { endOrphanedServer, removeCluster, startPostgres } from "./postgres/server.ts";
+import { endProcesses, type Process, processOf } from "./processes.ts";
 import { repository } from "./repository.ts";
-import { forgetRunning, recordRunning, takeOver } from "./running.ts";
+import { claim } from "./running.ts";
 import { startWatchdog } from "./watchdog-client.ts";
+
+const PART_STOP_MS = 10_000;
 
 export interface StackOptions {
   /** Folder for data and keys. */
@@ -33,6 +37,8 @@ export interface StackOptions {
   step?: <T>(name: string, work: () => Promise<T>, result: (value: T) => string) => Promise<T>;
   onMail?: (mail: Mail) => void;
   onFunctionLine?: (name: string, line: string) => void;
+  /** Gives the start up, at whatever point it is. */
+  signal?: AbortSignal;
 }
 
 export interface Stack {
@@ -52,124 +58,118 @@ export interface Stack {
  * Starts the whole backend: PostgreSQL with all migrations and the seed, MongoDB, edge functions, and the gateway
  * before them.
  *
- * @throws {StackFailure} with one clear message; whatever had started by then is stopped.
+ * @throws {StackFailure} with one clear message, or the signal's reason; whatever had started by then is stopped.
  */
 export async function startStack(options: StackOptions): Promise<Stack> {
-  const { directory, port, databasePort, step = (_name, work) => work() } = options;
-  mkdirSync(directory, { recursive: true });
-  await takeOver(directory);
-  for (const [wanted, variable] of [
-    [port, "NECTAR_PORT"],
-    [databasePort, "NECTAR_DB_PORT"],
-  ] as const) {
-    if (!(await isFree(wanted))) {
-      throw new StackFailure(`Port ${wanted} is in use. Free it, or choose another: ${variable}=… npm start`);
-    }
-  }
-  const clusterDirectory = path.join(directory, "postgres");
-  if (options.reset) {
-    removeCluster(clusterDirectory);
-    rmSync(path.join(directory, "mongo"), { recursive: true, force: true });
-  }
-
+  const { directory, port, databasePort, signal, step = (_name, work) => work() } = options;
   const url = `http://127.0.0.1:${port}`;
+  const cluster = path.join(directory, "postgres");
+  mkdirSync(directory, { recursive: true });
+  const folder = await claim(directory, url);
   const watchdog = startWatchdog();
-  const started: { stop(): Promise<void> }[] = [];
-  const processes = { database: [] as number[], mongo: [] as number[], functions: [] as number[] };
-  const noteProcesses = () => {
+
+  const parts: (() => Promise<void>)[] = [];
+  const processes = { database: [] as Process[], mongo: [] as Process[], functions: [] as Process[] };
+  const note = (part: keyof typeof processes, pids: number[]) => {
+    processes[part] = pids.flatMap((pid) => processOf(pid) ?? []);
     const all = Object.values(processes).flat();
-    recordRunning(directory, url, all);
+    folder.record(all);
     watchdog.watch(all);
   };
   const stop = async () => {
-    for (const part of started.splice(0).reverse()) await part.stop();
-    watchdog.release();
-    forgetRunning(directory);
+    for (const stopPart of parts.splice(0).reverse()) await inTime(stopPart());
+    await endProcesses(Object.values(processes).flat()); // what had not come up yet, or did not go in time
+    await watchdog.release();
+    folder.release();
+  };
+  const run: typeof step = (name, work, result) => {
+    signal?.throwIfAborted();
+    return step(name, () => unlessAborted(work(), signal), result);
   };
 
   try {
+    await endOrphanedServer(cluster);
+    await requirePort(port, "NECTAR_PORT");
+    await requirePort(databasePort, "NECTAR_DB_PORT");
+    if (options.reset) {
+      removeCluster(cluster);
+      rmSync(path.join(directory, "mongo"), { recursive: true, force: true });
+    }
     const keys = await loadKeys(path.join(directory, "keys.json"));
+    const secrets = operatorsEnvironment(repository("functions/.env"));
     const settings = projectSettings();
 
-    const database = await step(
+    const database = await run(
       "PostgreSQL",
-      async () => {
-        const server = await startPostgres({
-          directory: clusterDirectory,
+      () =>
+        startPostgres({
+          directory: cluster,
           port: databasePort,
           durable: options.durable ?? true,
-        });
-        started.push(server);
-        processes.database = [server.pid];
-        noteProcesses();
-        return server;
-      },
-      (server: PostgresServer) => `17 on port ${databasePort}${server.created ? ", a new cluster" : ""}`,
+          onProcess: (pid) => note("database", [pid]),
+          signal,
+        }),
+      ({ created }) => `17 on port ${databasePort}${created ? ", a new cluster" : ""}`,
     );
+    parts.push(database.stop);
     const databaseUrl = database.url("postgres");
-    await step(
+
+    await run(
       "Migrations",
-      () => pushMigrations(databaseUrl, { seed: true }),
+      () =>
+        pushMigrations(databaseUrl, {
+          seed: true,
+          onProcess: (pid) => note("database", [database.pid, pid]),
+        }),
       () => "up to date, seed included",
     );
 
-    const mongo = await step(
+    const mongo = await run(
       "MongoDB",
       async () => {
-        const found =
-          options.mongoUri || options.findMongo !== false
-            ? await startMongo(options.mongoUri, directory)
-            : absentMongo;
-        started.push(found);
-        processes.mongo = found.pid ? [found.pid] : [];
-        noteProcesses();
-        return found;
+        const uri = options.mongoUri ?? secrets["MONGODB_URI"];
+        return uri || options.findMongo !== false ? startMongo(uri, directory) : absentMongo;
       },
       ({ description }) => description,
     );
+    parts.push(mongo.stop);
+    note("mongo", mongo.pid ? [mongo.pid] : []);
 
-    const functions = await step(
+    const functions = await run(
       "Functions",
-      async () => {
-        const host = await startFunctionsHost({
+      () =>
+        startFunctionsHost({
           directory: repository("functions"),
           environment: {
             ...developersEnvironment(settings.auth.siteUrl),
-            ...operatorsEnvironment(),
-            ...functionEnvironment(url, keys, databaseUrl, mongo.uri),
+            ...secrets,
+            ...platformEnvironment(url, keys, databaseUrl, mongo.uri),
           },
           log: options.onFunctionLine ?? (() => {}),
           watch: options.watch ?? false,
-          onProcesses: (pids) => {
-            processes.functions = pids;
-            noteProcesses();
-          },
-        });
-        started.push({ stop: () => host.close() });
-        return host;
-      },
-      ({ names }: FunctionsHost) => names.join(", "),
+          onProcesses: (pids) => note("functions", pids),
+        }),
+      ({ names }) => names.join(", "),
     );
+    parts.push(functions.close);
 
-    await step(
+    const gateway = await run(
       "Gateway",
-      async () => {
-        const gateway = await startGateway({
+      () =>
+        startGateway({
           port,
           databaseUrl: database.url,
           keys,
           functions,
           ...settings,
           onMail: options.onMail,
-        });
-        started.push({ stop: () => gateway.close() });
-        return gateway;
-      },
-      (gateway: Gateway) => gateway.url,
+        }),
+      () => url,
     );
+    parts.push(gateway.close);
 
     const broken = database.exited.then(
-      () => `PostgreSQL has ended; its log is ${database.directory}/server.log`,
+      () => `PostgreSQL has ended by itself. Its log: ${database.directory}/server.log`,
     );
     return { url, keys, databaseUrl, mongo, functions: functions.names, broken, stop };
   } catch (error) {
@@ -178,32 +178,31 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   }
 }
 
-const absentMongo: Mongo = { uri: undefined, description: "absent", pid: undefined, stop: async () => {} };
-
-/** The environment that the platform gives its functions. */
-function functionEnvironment(
-  url: string,
-  keys: ProjectKeys,
-  databaseUrl: string,
-  mongoUri: string | undefined,
-): Record<string, string> {
-  return {
-    SUPABASE_URL: url,
-    SUPABASE_PUBLISHABLE_KEYS: JSON.stringify({ default: keys.publishableKey }),
-    SUPABASE_SECRET_KEYS: JSON.stringify({ default: keys.secretKey }),
-    SUPABASE_JWKS: JSON.stringify(publicJwks(keys)),
-    SUPABASE_DB_URL: databaseUrl,
-    ...(mongoUri ? { MONGODB_URI: mongoUri } : {}),
-  };
+/** Gives up on work that is aborted: what it had started is ended with everything else. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return work;
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  return Promise.race([work, aborted]);
 }
 
-/** What an operator sets, and a newcomer need not: links lead to a page on this machine, mails go to the log. */
-function developersEnvironment(siteUrl: string): Record<string, string> {
-  return { APP_URL: siteUrl, NECTAR_CONSOLE_MAIL: "1" };
+/** A part that cannot be stopped must not keep the others from it. */
+const inTime = (stopping: Promise<void>) =>
+  Promise.race([stopping.catch(() => {}), sleep(PART_STOP_MS, undefined, { ref: false })]);
+
+async function requirePort(port: number, variable: string): Promise<void> {
+  const problem = await portProblem(port);
+  if (!problem) return;
+  throw new StackFailure(
+    problem === "EADDRINUSE"
+      ? `Port ${port} is in use.\nFree it, or choose another one: ${variable}=… npm start`
+      : `Port ${port} cannot be opened (${problem}).\nChoose another one: ${variable}=… npm start`,
+  );
 }
 
-/** `functions/.env`: what `supabase secrets set` is on the platform. */
-function operatorsEnvironment(): Record<string, string> {
-  const file = repository("functions/.env");
-  return existsSync(file) ? (parseEnv(readFileSync(file, "utf8")) as Record<string, string>) : {};
-}
+const absentMongo: Mongo = {
+  uri: undefined,
+  description: "absent: what needs it answers 503",
+  pid: undefined,
+  stop: async () => {},
+};

@@ -1,26 +1,29 @@
 import { spawn } from "node:child_process";
 import path from "node:path";
+import type { Process } from "./processes.ts";
 
 /** Told what to end should this process be killed. */
 export interface Watchdog {
-  watch(processes: number[]): void;
+  watch(processes: Process[]): void;
   /** All was stopped in order: there is nothing left to end. */
-  release(): void;
+  release(): Promise<void>;
 }
 
 export function startWatchdog(): Watchdog {
   const child = spawn(process.execPath, [path.join(import.meta.dirname, "watchdog.ts")], {
     stdio: ["pipe", "ignore", "ignore"],
+    // In its own process group: a Ctrl-C in the terminal is the stack's to answer.
     detached: true,
   });
   child.stdin.on("error", () => {}); // it was killed: the next start cleans up instead
   child.unref();
-  const watch = (processes: number[]) => void child.stdin.write(`${JSON.stringify(processes)}\n`);
+  const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   return {
-    watch,
-    release: () => {
-      watch([]);
-      child.stdin.end();
+    watch: (processes) => void child.stdin.write(`${JSON.stringify(processes)}\n`),
+    release() {
+      child.ref();
+      child.kill("SIGKILL");
+      return exited;
     },
   };
 }

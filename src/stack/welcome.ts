@@ -8,10 +8,11 @@ Nectar is ready, in ${(milliseconds / 1000).toFixed(1)} s. Ctrl-C stops it.
   API          ${url}
   Publishable  ${keys.publishableKey}
   Secret       ${keys.secretKey}
-  Database     ${databaseUrl}
+  Database     ${databaseUrl.split("?")[0]}
 
   Demo users   ada@example.com    owns Analytical Engines
-               grace@example.com  owns Compiler Works, and is a developer at Analytical Engines
+               grace@example.com  owns Compiler Works,
+                                  develops for Analytical Engines
   Password     nectar-demo
 
 Try next, in another terminal:

@@ -57,7 +57,7 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
       "--allow-net",
       "--allow-env",
       "--allow-sys",
-      `--allow-read=${repository()}`,
+      `--allow-read=${repository().replaceAll(",", ",,")}`,
       path.join(directory, name, "index.ts"),
     ],
     {
@@ -104,9 +104,11 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
       if (port) {
         booting = false;
         clearTimeout(timer);
+        for (const held of output) onLine(held);
         resolve(Number(port));
+      } else if (booting) {
+        output.push(line); // should it not start, this is why, and is told once
       } else {
-        if (booting) output.push(line);
         onLine(line);
       }
     }
@@ -115,7 +117,10 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
     child.once("error", reject);
     exited.then(() => {
       clearTimeout(timer);
-      if (booting) reject(bootFailure(name, output.join("\n")));
+      if (!booting) return;
+      const reason = output.findIndex((line) => line.startsWith("error: "));
+      for (const held of output.slice(0, Math.max(0, reason))) onLine(held);
+      reject(bootFailure(name, output.join("\n")));
     });
   });
 

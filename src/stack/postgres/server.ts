@@ -1,20 +1,19 @@
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
-import process from "node:process";
+import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import postgres from "postgres";
 import { StackFailure } from "../failure.ts";
-import {
-  type Account,
-  type Binaries,
-  postgresBinaries,
-  reachableDirectory,
-  serverAccount,
-} from "./binaries.ts";
+import { type Account, serverAccount } from "./account.ts";
+import { type Binaries, postgresBinaries } from "./binaries.ts";
+import { endOrphan, refuseInUse } from "./postmaster.ts";
+import { clusterFolder, existingCluster, removeClusterFolder } from "./system-folder.ts";
 
 const PASSWORD = "postgres";
 const START_TIMEOUT_MS = 20_000;
+const STOP_TIMEOUT_MS = 10_000;
 
 /** The roles of the platform that may log in; supabase_admin is the only superuser. */
 export type LoginRole = "postgres" | "supabase_admin" | "supabase_auth_admin" | "authenticator";
@@ -26,6 +25,10 @@ export interface PostgresOptions {
   port: number;
   /** `false` trades durability for speed: for clusters that are thrown away. */
   durable?: boolean;
+  /** Is told the id of each process as soon as there is one, so that it can be ended should this one be killed. */
+  onProcess?: (pid: number) => void;
+  /** Once aborted, no further process is started. */
+  signal?: AbortSignal | undefined;
 }
 
 export interface PostgresServer {
@@ -43,24 +46,29 @@ export interface PostgresServer {
 
 /** Starts PostgreSQL 17 with the hosted platform's roles, auth tables and schema events in it. */
 export async function startPostgres(options: PostgresOptions): Promise<PostgresServer> {
-  const account = serverAccount();
+  const wanted = path.resolve(options.directory);
+  const account = serverAccount(wanted);
   const binaries = postgresBinaries(account);
-  const directory = reachableDirectory(path.resolve(options.directory), account);
-  refuseLivePostmaster(directory);
+  const directory = clusterFolder(wanted, account);
+  refuseInUse(directory);
   const created = !fs.existsSync(path.join(directory, "PG_VERSION"));
-  if (created) initialize(directory, binaries, account);
+  if (created) await initialize(directory, binaries, account, options.onProcess);
+  options.signal?.throwIfAborted();
 
   const child = launch({ ...options, directory }, binaries, account);
+  if (child.pid) options.onProcess?.(child.pid);
   const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   const stop = async () => {
     child.ref();
-    if (child.exitCode === null && child.signalCode === null) child.kill("SIGINT");
+    child.kill("SIGINT");
+    const patience = setTimeout(() => child.kill("SIGKILL"), STOP_TIMEOUT_MS);
     await exited;
+    clearTimeout(patience);
   };
   const url = (role: LoginRole) =>
     `postgresql://${role}:${PASSWORD}@127.0.0.1:${options.port}/postgres?sslmode=disable`;
   try {
-    await acceptConnections(child, url("supabase_admin"), logFile(directory));
+    await acceptConnections(child, url("supabase_admin"), directory);
     await imitateHostedPlatform(url("supabase_admin"));
   } catch (error) {
     await stop();
@@ -70,34 +78,25 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
 }
 
 /** Removes the cluster and everything in it. */
-export function removeCluster(wanted: string): void {
-  const directory = reachableDirectory(path.resolve(wanted), serverAccount());
-  refuseLivePostmaster(directory);
-  fs.rmSync(directory, { recursive: true, force: true });
+export function removeCluster(directory: string): void {
+  refuseInUse(directory);
+  removeClusterFolder(path.resolve(directory));
+}
+
+/** Ends a server that a killed start left behind: only for whoever has the folder to himself. */
+export async function endOrphanedServer(directory: string): Promise<void> {
+  await endOrphan(existingCluster(path.resolve(directory)));
 }
 
 const logFile = (directory: string) => path.join(directory, "server.log");
 
-/** The process id of the server that holds this data folder, if one is alive. */
-export function livePostmaster(directory: string): number | null {
-  try {
-    const pid = Number(fs.readFileSync(path.join(directory, "postmaster.pid"), "utf8").split("\n")[0]);
-    process.kill(pid, 0);
-    return pid;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM" ? -1 : null;
-  }
-}
-
-// An orphan would answer on the port and hide that ours did not start.
-function refuseLivePostmaster(directory: string): void {
-  const pid = livePostmaster(directory);
-  if (pid === null) return;
-  throw new StackFailure(`The database folder ${directory} is in use by process ${pid}. Stop it first.`);
-}
-
 // initdb works in a folder of its own, so that an interrupted one is never taken for a cluster.
-function initialize(directory: string, binaries: Binaries, account: Account): void {
+async function initialize(
+  directory: string,
+  binaries: Binaries,
+  account: Account,
+  onProcess: PostgresOptions["onProcess"],
+): Promise<void> {
   const partial = `${directory}.initdb`;
   const passwordFile = `${partial}.password`;
   fs.rmSync(partial, { recursive: true, force: true });
@@ -106,16 +105,22 @@ function initialize(directory: string, binaries: Binaries, account: Account): vo
   for (const file of [partial, passwordFile]) {
     if (account.uid !== undefined) fs.chownSync(file, account.uid, account.gid ?? account.uid);
   }
-  const run = spawnSync(
+  const child = spawn(
     binaries.initdb,
     [
       ...["-D", partial, "-U", "supabase_admin", `--pwfile=${passwordFile}`, "--auth=scram-sha-256"],
       ...["--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"],
     ],
-    { ...account, cwd: "/", encoding: "utf8" },
+    { ...account, cwd: "/", stdio: ["ignore", "pipe", "pipe"], detached: true },
   );
+  if (child.pid) onProcess?.(child.pid);
+  const [output, errors, [code]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, "close"),
+  ]);
   fs.rmSync(passwordFile);
-  if (run.status !== 0) throw new StackFailure(`PostgreSQL's initdb failed:\n${run.stdout}${run.stderr}`);
+  if (code !== 0) throw new StackFailure(`PostgreSQL's initdb failed:\n${output}${errors}`);
   fs.renameSync(partial, directory);
 }
 
@@ -145,22 +150,21 @@ function launch(options: PostgresOptions, binaries: Binaries, account: Account):
   return child;
 }
 
-async function acceptConnections(child: ChildProcess, url: string, log: string): Promise<void> {
+async function acceptConnections(child: ChildProcess, url: string, directory: string): Promise<void> {
   const deadline = Date.now() + START_TIMEOUT_MS;
   while (true) {
-    if (child.exitCode !== null || child.signalCode !== null) {
-      throw new StackFailure(`PostgreSQL did not start:\n${fs.readFileSync(log, "utf8").slice(-1500)}`);
-    }
     const sql = postgres(url, { max: 1, connect_timeout: 2, onnotice() {} });
-    try {
-      await sql`select 1`;
-      return;
-    } catch (error) {
-      if (Date.now() > deadline) throw new StackFailure(`PostgreSQL does not answer: ${error}`);
-      await sleep(20);
-    } finally {
-      await sql.end();
+    const answer = await sql`select current_setting('data_directory') as directory`.catch((error) => error);
+    await sql.end();
+    if (child.exitCode !== null || child.signalCode !== null) {
+      throw new StackFailure(
+        `PostgreSQL did not start:\n${fs.readFileSync(logFile(directory), "utf8").slice(-1500)}`,
+      );
     }
+    // Another server on this port may take our password too.
+    if (path.resolve(answer[0]?.directory ?? "/") === directory) return;
+    if (Date.now() > deadline) throw new StackFailure(`PostgreSQL does not answer: ${answer}`);
+    await sleep(20);
   }
 }
 

@@ -1,0 +1,53 @@
+import { readFileSync } from "node:fs";
+import { parseEnv } from "node:util";
+import { StackFailure } from "./failure.ts";
+import { type ProjectKeys, publicJwks } from "./keys.ts";
+
+/** The environment that the platform gives its functions. */
+export function platformEnvironment(
+  url: string,
+  keys: ProjectKeys,
+  databaseUrl: string,
+  mongoUri: string | undefined,
+): Record<string, string> {
+  return {
+    SUPABASE_URL: url,
+    SUPABASE_PUBLISHABLE_KEYS: JSON.stringify({ default: keys.publishableKey }),
+    SUPABASE_SECRET_KEYS: JSON.stringify({ default: keys.secretKey }),
+    SUPABASE_JWKS: JSON.stringify(publicJwks(keys)),
+    SUPABASE_DB_URL: databaseUrl,
+    ...(mongoUri ? { MONGODB_URI: mongoUri } : {}),
+  };
+}
+
+/**
+ * Reads `functions/.env`: what `supabase secrets set` is on the platform.
+ *
+ * @throws {StackFailure} naming the line, never what it holds, when it cannot be understood.
+ */
+export function operatorsEnvironment(file: string): Record<string, string> {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return {};
+    throw new StackFailure(
+      `${file} cannot be read (${(error as NodeJS.ErrnoException).code}).\nMend or remove it.`,
+    );
+  }
+  // parseEnv passes over what it does not understand, and a secret would be missing without a word.
+  const wrong = withoutQuoted(text)
+    .split("\n")
+    .findIndex((line) => !/^\s*(#[\s\S]*|(export\s+)?[A-Za-z_]\w*\s*=(?!\s*["'`])[\s\S]*)?$/.test(line));
+  if (wrong === -1) return parseEnv(text) as Record<string, string>;
+  throw new StackFailure(`${file}, line ${wrong + 1}: expected NAME=value, NAME="value" or # a comment.`);
+}
+
+/** Quoted values may have several lines: only their line ends are kept. */
+const withoutQuoted = (text: string) =>
+  text.replace(/(=[ \t]*)(["'`])[\s\S]*?\2/g, (quoted, sign) => sign + quoted.replace(/[^\n]/g, ""));
+
+/** What an operator sets, and a newcomer need not: links lead to a page on this machine, mails go to the log. */
+export function developersEnvironment(siteUrl: string): Record<string, string> {
+  return { APP_URL: siteUrl, NECTAR_CONSOLE_MAIL: "1" };
+}
