@@ -6,7 +6,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     projects: [
-      { extends: true, test: { name: "unit", include: ["src/**/*.test.ts"] } },
+      { extends: true, test: { name: "unit", include: ["src/**/*.test.ts", "test/*.test.ts"] } },
       { extends: true, test: { name: "gateway", include: ["test/gateway/*.test.ts"] } },
       { extends: true, test: { name: "stack", include: ["test/stack/*.test.ts"] } },
       {
