@@ -153,20 +153,23 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     );
     parts.push(functions.close);
 
-    const gateway = await run(
+    await run(
       "Gateway",
-      () =>
-        startGateway({
+      () => {
+        const opening = startGateway({
           port,
           databaseUrl: database.url,
           keys,
           functions,
           ...settings,
           onMail: options.onMail,
-        }),
+        });
+        // Even half open it has connections to the database, and is closed before that is.
+        parts.push(async () => (await opening).close());
+        return opening;
+      },
       () => url,
     );
-    parts.push(gateway.close);
 
     const broken = database.exited.then(
       () => `PostgreSQL has ended by itself. Its log: ${database.directory}/server.log`,
