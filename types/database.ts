@@ -112,6 +112,28 @@ export type Database = {
         };
         Relationships: [];
       };
+      entitlement_keys: {
+        Row: {
+          default_value: number | null;
+          description: string;
+          key: string;
+          unit: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          default_value?: number | null;
+          description: string;
+          key: string;
+          unit: string;
+        };
+        Update: {
+          default_value?: number | null;
+          description?: string;
+          key?: string;
+          unit?: string;
+        };
+        Relationships: [];
+      };
       invitations: {
         Row: {
           created_at: string;

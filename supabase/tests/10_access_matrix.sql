@@ -20,6 +20,13 @@ insert into probes values
   ('applications', 'delete', 'owner admin developer service_role', 'none',
     $$delete from public.applications where id = tests.id('rocket')$$),
 
+  ('entitlement_keys', 'select', 'owner admin developer billing viewer auditor outsider nobody service_role', 'none',
+    $$select from public.entitlement_keys$$),
+  ('entitlement_keys', 'insert', '', 'denied',
+    $$insert into public.entitlement_keys (key, unit, description) values ('anything', 'count', 'Anything.')$$),
+  ('entitlement_keys', 'update', '', 'denied', $$update public.entitlement_keys set default_value = null$$),
+  ('entitlement_keys', 'delete', '', 'denied', $$delete from public.entitlement_keys$$),
+
   ('invitations', 'select', 'owner admin service_role', 'none',
     $$select id from public.invitations where organization_id = tests.id('acme')$$),
   ('invitations', 'insert', '', 'denied',
@@ -58,6 +65,11 @@ insert into probes values
     $$insert into private.outbox (kind, organization_id) values ('organization.purged', tests.id('acme'))$$),
   ('outbox', 'update', '', 'denied', $$update private.outbox set done_at = now()$$),
   ('outbox', 'delete', '', 'denied', $$delete from private.outbox$$),
+
+  ('maintenance_tasks', 'select', '', 'denied', $$select from private.maintenance_tasks$$),
+  ('maintenance_tasks', 'insert', '', 'denied', $$insert into private.maintenance_tasks (name) values ('anything')$$),
+  ('maintenance_tasks', 'update', '', 'denied', $$update private.maintenance_tasks set position = 0$$),
+  ('maintenance_tasks', 'delete', '', 'denied', $$delete from private.maintenance_tasks$$),
 
   ('memberships', 'select', 'owner admin developer billing viewer auditor service_role', 'none',
     $$select from public.memberships where organization_id = tests.id('acme')$$),

@@ -11,6 +11,7 @@ insert into granted values
   ('applications', 'authenticated', 'UPDATE', 'archived_at description environments name slug'),
   ('applications', 'authenticated', 'DELETE', '*'),
   ('audit_log', 'authenticated', 'SELECT', '*'),
+  ('entitlement_keys', 'authenticated', 'SELECT', '*'),
   ('invitations', 'authenticated', 'SELECT', 'created_at email expires_at id invited_by organization_id role_key role_scope_id updated_at'),
   ('invitations', 'service_role', 'SELECT', 'created_at email expires_at id invited_by organization_id role_key role_scope_id updated_at'),
   ('memberships', 'authenticated', 'SELECT', '*'),
@@ -32,6 +33,7 @@ select table_name, 'service_role', privilege, '*'
 from (values
   ('applications', 'SELECT INSERT UPDATE DELETE'),
   ('audit_log', 'SELECT'),
+  ('entitlement_keys', 'SELECT'),
   ('invitations', 'DELETE'),
   ('memberships', 'SELECT INSERT UPDATE DELETE'),
   ('organizations', 'SELECT INSERT UPDATE DELETE'),

@@ -3,7 +3,7 @@ begin;
 \ir support/tenants.psql
 select plan((
   select count(*)::integer + 5 from pg_tables
-  where schemaname = 'public' and tablename <> 'permissions'
+  where schemaname = 'public' and not tests.is_catalogue(tablename)
 ));
 
 create function tests.plan_of(p_statement text) returns text
@@ -89,7 +89,7 @@ from (
   from (
     select relname as table_name, string_agg(quote_ident(attname), ', ') as columns
     from pg_class join pg_attribute on attrelid = pg_class.oid
-    where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and relname <> 'permissions'
+    where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not tests.is_catalogue(relname)
       and attnum > 0 and not attisdropped and has_column_privilege('authenticated', attrelid, attnum, 'select')
     group by relname
   ) as tables

@@ -30,6 +30,7 @@ insert into callers values
   ('private.delete_role', 'authenticated'),
   ('private.enforce_permission_ceiling', ''),
   ('private.enforce_role_ceiling', ''),
+  ('private.entitlement', 'service_role'),
   ('private.fail_outbox', 'service_role'),
   ('private.follow_email', ''),
   ('private.invite_member', 'authenticated'),
