@@ -89,8 +89,8 @@ grant execute on function
 
 -- Who is purged while Stripe still has their subscription would be charged for ever.
 create function private.report_customer_left() returns trigger
-language plpgsql
-set search_path = ''
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   insert into private.outbox (kind, organization_id, payload)

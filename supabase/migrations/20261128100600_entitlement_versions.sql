@@ -31,6 +31,9 @@ as $$
   on conflict (organization_id) do update set version = present.version + 1
 $$;
 
+-- Triggers run with the rights of whoever writes: an override, or closes an organization.
+grant execute on function private.entitlements_changed to service_role;
+
 create function private.report_changed_entitlements() returns trigger
 language plpgsql
 set search_path = ''
