@@ -222,9 +222,8 @@ begin
     when kind = 'invoice' then
       perform private.store_invoice(customer.organization_id, p_object);
     when gone then
-      update public.subscriptions set status = 'canceled'
-      where stripe_subscription_id = object_id and organization_id = customer.organization_id
-        and private.subscription_rank(status) is not null;
+      delete from public.subscriptions
+      where stripe_subscription_id = object_id and organization_id = customer.organization_id;
     else
       perform private.store_subscription(customer.organization_id, p_object);
   end case;

@@ -124,6 +124,11 @@ insert into probes values
   ('stripe_objects', 'update', '', 'denied', $$update private.stripe_objects set ticket = 0$$),
   ('stripe_objects', 'delete', '', 'denied', $$delete from private.stripe_objects$$),
 
+  ('stripe_reconcile', 'select', '', 'denied', $$select from private.stripe_reconcile$$),
+  ('stripe_reconcile', 'insert', '', 'denied', $$insert into private.stripe_reconcile (list) values ('invoices')$$),
+  ('stripe_reconcile', 'update', '', 'denied', $$update private.stripe_reconcile set after = null$$),
+  ('stripe_reconcile', 'delete', '', 'denied', $$delete from private.stripe_reconcile$$),
+
   ('invitations', 'select', 'owner admin service_role', 'none',
     $$select id from public.invitations where organization_id = tests.id('acme')$$),
   ('invitations', 'insert', '', 'denied',
