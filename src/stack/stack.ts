@@ -3,7 +3,12 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { StackFailure } from "./failure.ts";
 import { startFunctionsHost } from "./functions/host.ts";
-import { developersEnvironment, operatorsEnvironment, platformEnvironment } from "./functions-environment.ts";
+import {
+  developersEnvironment,
+  operatorsEnvironment,
+  platformEnvironment,
+  stripeEnvironment,
+} from "./functions-environment.ts";
 import { type Mail, startGateway } from "./gateway/gateway.ts";
 import { loadKeys, type ProjectKeys } from "./keys.ts";
 import { type Mongo, startMongo } from "./mongo.ts";
@@ -14,6 +19,7 @@ import { endOrphanedServer, removeCluster, startPostgres } from "./postgres/serv
 import { endProcesses, type Process, processOf } from "./processes.ts";
 import { repository } from "./repository.ts";
 import { claim } from "./running.ts";
+import { type StandInServer, startStripeServer } from "./stripe/server.ts";
 import { startWatchdog } from "./watchdog-client.ts";
 
 const PART_STOP_MS = 10_000;
@@ -24,6 +30,8 @@ export interface StackOptions {
   /** The gateway's port. */
   port: number;
   databasePort: number;
+  /** The Stripe stand-in's port. Default: any that is free. */
+  stripePort?: number;
   mongoUri?: string | undefined;
   /** `false`: no MongoDB but a given one. Default true. */
   findMongo?: boolean;
@@ -47,6 +55,8 @@ export interface Stack {
   /** For `postgres`, which is no superuser. */
   databaseUrl: string;
   mongo: Mongo;
+  /** Absent where functions/.env names an account at Stripe. */
+  stripe: StandInServer | undefined;
   functions: string[];
   /** Resolves, with the reason, when a part that nothing works without has ended by itself. */
   broken: Promise<string>;
@@ -94,10 +104,13 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     if (options.reset) {
       removeCluster(cluster);
       rmSync(path.join(directory, "mongo"), { recursive: true, force: true });
+      rmSync(path.join(directory, "stripe.json"), { force: true });
     }
     const keys = await loadKeys(path.join(directory, "keys.json"));
     const secrets = operatorsEnvironment(repository("functions/.env"));
     const settings = projectSettings();
+    const standsIn = !secrets["STRIPE_SECRET_KEY"];
+    if (standsIn && options.stripePort) await requirePort(options.stripePort, "NECTAR_STRIPE_PORT");
 
     const database = await run(
       "PostgreSQL",
@@ -135,6 +148,23 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     parts.push(mongo.stop);
     note("mongo", mongo.pid ? [mongo.pid] : []);
 
+    const stripeSecrets = stripeEnvironment();
+    const stripe = standsIn
+      ? await run(
+          "Stripe",
+          () =>
+            startStripeServer({
+              port: options.stripePort ?? 0,
+              secretKey: stripeSecrets.STRIPE_SECRET_KEY,
+              webhookSecrets: [stripeSecrets.STRIPE_WEBHOOK_SECRETS],
+              webhookUrl: `${url}/functions/v1/stripe-webhook`,
+              file: path.join(directory, "stripe.json"),
+            }),
+          (server) => `a stand-in at ${server.url}`,
+        )
+      : undefined;
+    if (stripe) parts.push(stripe.close);
+
     const functions = await run(
       "Functions",
       () =>
@@ -142,6 +172,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
           directory: repository("functions"),
           environment: {
             ...developersEnvironment(settings.auth.siteUrl),
+            ...(stripe && { ...stripeSecrets, STRIPE_API_URL: stripe.url }),
             ...secrets,
             ...platformEnvironment(url, keys, databaseUrl, mongo.uri),
           },
@@ -171,10 +202,12 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       () => url,
     );
 
+    stripe?.standIn.webhooks.flow();
+
     const broken = database.exited.then(
       () => `PostgreSQL has ended by itself. Its log: ${database.directory}/server.log`,
     );
-    return { url, keys, databaseUrl, mongo, functions: functions.names, broken, stop };
+    return { url, keys, databaseUrl, mongo, stripe, functions: functions.names, broken, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -45,6 +45,7 @@ interface Kept {
 export async function startStripeServer(options: StandInServerOptions): Promise<StandInServer> {
   const { port, webhookUrl, file, ...rest } = options;
   const kept = file === undefined ? undefined : readKept(file);
+  let closed = false;
   const listening = Promise.withResolvers<StandIn>();
   const server = createAdaptorServer({ fetch: async (request) => (await listening.promise).fetch(request) });
   server.listen(port, "127.0.0.1");
@@ -65,7 +66,9 @@ export async function startStripeServer(options: StandInServerOptions): Promise<
       await response.body?.cancel();
       return response.status;
     },
-    onChange: () => file !== undefined && write(file, standIn),
+    onChange: () => {
+      if (file !== undefined && !closed) write(file, standIn);
+    },
   });
   const waiting = new Set(kept?.waiting);
   for (const event of standIn.account.books.events) {
@@ -78,6 +81,7 @@ export async function startStripeServer(options: StandInServerOptions): Promise<
     url,
     standIn,
     async close() {
+      closed = true;
       clearInterval(timer);
       standIn.webhooks.stop();
       server.close();
@@ -103,8 +107,13 @@ function write(file: string, { account, ahead, webhooks }: StandIn): void {
   const kept: Kept = { books: account.books, ahead, waiting: webhooks.waiting.map(({ id }) => id) };
   const draft = `${file}.${process.pid}`;
   // At once and whole: a kill leaves either the state before or the one after.
-  writeFileSync(draft, JSON.stringify(kept), { mode: 0o600 });
-  renameSync(draft, file);
+  try {
+    writeFileSync(draft, JSON.stringify(kept), { mode: 0o600 });
+    renameSync(draft, file);
+  } catch (error) {
+    // Someone removed the folder under us: there is nothing to keep any more.
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
 }
 
 function forget(events: RecordedEvent[]): void {
