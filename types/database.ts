@@ -824,6 +824,7 @@ export type Database = {
           pause_resumes_at: string | null;
           plan_key: string | null;
           quantity: number;
+          rank: number | null;
           status: string;
           stripe_subscription_id: string;
           trial_end: string | null;
@@ -847,6 +848,7 @@ export type Database = {
           pause_resumes_at?: string | null;
           plan_key?: string | null;
           quantity?: number;
+          rank?: never;
           status: string;
           stripe_subscription_id: string;
           trial_end?: string | null;
@@ -869,6 +871,7 @@ export type Database = {
           pause_resumes_at?: string | null;
           plan_key?: string | null;
           quantity?: number;
+          rank?: never;
           status?: string;
           stripe_subscription_id?: string;
           trial_end?: string | null;

@@ -29,6 +29,17 @@ create table public.subscriptions (
   pause_resumes_at timestamptz,
   -- the oldest debt of a past_due one
   past_due_since timestamptz,
+  -- which of several entitles: the lowest, then the newest; null when it has ended
+  rank smallint generated always as (
+    case
+      when status in ('canceled', 'incomplete_expired') then null
+      when status in ('active', 'trialing') then 1
+      when status = 'past_due' then 2
+      -- a first payment under way does not push aside what is paid for
+      when status = 'incomplete' then 4
+      else 3
+    end
+  ) stored,
   -- the one that entitles; another that has not ended is a duplicate
   is_current boolean not null default false,
   livemode boolean not null,
@@ -60,7 +71,6 @@ comment on table public.subscription_items is 'What a subscription consists of: 
 create index subscription_items_subscription
   on public.subscription_items (organization_id, stripe_subscription_id);
 create index subscription_items_plan on public.subscription_items (plan_key);
-create index subscription_items_unknown on public.subscription_items (stripe_price_id) where plan_key is null;
 
 alter table public.subscriptions enable row level security;
 alter table public.subscription_items enable row level security;

@@ -10,25 +10,29 @@ create table private.entitlement_versions (
 alter table private.entitlement_versions enable row level security;
 
 create function private.entitlement_version(p_organization_id uuid) returns bigint
-language sql stable
+language plpgsql stable
 set search_path = ''
 as $$
-  select coalesce(sum(version), 0)::bigint from private.entitlement_versions
-  where organization_id = p_organization_id or organization_id is null
+begin
+  return coalesce((select version from private.entitlement_versions where organization_id = p_organization_id), 0)
+    + coalesce((select version from private.entitlement_versions where organization_id is null), 0);
+end
 $$;
 
 -- null: of all organizations
 create function private.entitlements_changed(p_organization_ids uuid[]) returns void
-language sql security definer
+language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $$
+begin
   insert into private.entitlement_versions as present (organization_id)
   select changed.id
   from unnest(coalesce(p_organization_ids, array[null::uuid])) as changed (id)
   -- one that is being purged has no use for it
   where changed.id is null or exists (select from public.organizations where organizations.id = changed.id)
   order by changed.id
-  on conflict (organization_id) do update set version = present.version + 1
+  on conflict (organization_id) do update set version = present.version + 1;
+end
 $$;
 
 -- Triggers run with the rights of whoever writes: an override, or closes an organization.
@@ -39,7 +43,9 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  perform private.entitlements_changed(array(select distinct organization_id from changed));
+  if exists (select from changed) then
+    perform private.entitlements_changed(array(select distinct organization_id from changed));
+  end if;
   return null;
 end
 $$;

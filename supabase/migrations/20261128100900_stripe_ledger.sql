@@ -99,19 +99,6 @@ as $$
   order by status, outcome
 $$;
 
--- Which of several that have not ended entitles: the lowest, then the newest. Null: it has ended.
-create function private.subscription_rank(p_status text) returns integer
-language sql immutable
-set search_path = ''
-return case
-  when p_status in ('canceled', 'incomplete_expired') then null
-  when p_status in ('active', 'trialing') then 1
-  when p_status = 'past_due' then 2
-  -- a first payment under way does not push aside what is paid for
-  when p_status = 'incomplete' then 4
-  else 3
-end;
-
 -- What somebody has to look at.
 create function private.billing_problems() returns table (problem text, organization_id uuid, object_id text)
 language sql stable security definer
@@ -120,12 +107,12 @@ as $$
   select 'dead_event', null::uuid, id from private.stripe_events where status = 'dead'
   union all
   select 'duplicate_subscription', organization_id, stripe_subscription_id from public.subscriptions
-  where not is_current and private.subscription_rank(status) is not null
+  where rank is not null and not is_current
   union all
   select 'unknown_price', organization_id, item.stripe_price_id
   from public.subscription_items as item
   join public.subscriptions using (organization_id, stripe_subscription_id)
-  where item.plan_key is null and private.subscription_rank(status) is not null
+  where item.plan_key is null and rank is not null
   order by 1, 2, 3
 $$;
 

@@ -12,7 +12,7 @@ begin
   insert into private.stripe_events as present
     (id, type, created, livemode, api_version, object_id, payload, status)
   values (
-    p_event ->> 'id', p_event ->> 'type', private.stripe_time(p_event ->> 'created'),
+    p_event ->> 'id', p_event ->> 'type', to_timestamp((p_event ->> 'created')::double precision),
     (p_event ->> 'livemode')::boolean, p_event ->> 'api_version', p_event #>> '{data,object,id}', p_event, 'ignored'
   )
   on conflict (id) do update set attempts = present.attempts + 1

@@ -65,8 +65,11 @@ begin
     livemode = excluded.livemode
   where to_jsonb(present) <> to_jsonb(excluded);
 
+  if before is not distinct from private.plan_as_json(synced) then
+    return false;
+  end if;
   perform private.rename_plans_of_items();
-  return before is distinct from private.plan_as_json(synced);
+  return true;
 exception
   when foreign_key_violation then
     raise exception using errcode = '22023', hint = 'unknown_entitlement',
@@ -94,21 +97,23 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  affected uuid;
+  affected record;
 begin
   for affected in
-    select distinct organization_id from public.subscription_items
-    where plan_key is distinct from private.plan_of_price(stripe_price_id, stripe_product_id)
-    order by organization_id
+    select item.organization_id, array_agg(item.stripe_item_id) as items, array_agg(known.plan_key) as plans
+    from public.subscription_items as item
+    left join public.plan_prices using (stripe_price_id)
+    left join public.plans using (stripe_product_id)
+    cross join lateral (select coalesce(plan_prices.plan_key, plans.key)) as known (plan_key)
+    where item.plan_key is distinct from known.plan_key
+    group by item.organization_id
+    order by item.organization_id
   loop
-    perform from private.stripe_customers where organization_id = affected for update;
-    update public.subscription_items
-    set plan_key = private.plan_of_price(stripe_price_id, stripe_product_id)
-    where organization_id = affected
-      and plan_key is distinct from private.plan_of_price(stripe_price_id, stripe_product_id);
-    perform private.follow_main_item(affected, stripe_subscription_id)
-    from public.subscriptions where organization_id = affected;
-    perform private.settle_subscriptions(affected);
+    perform from private.stripe_customers where organization_id = affected.organization_id for update;
+    update public.subscription_items as item set plan_key = renamed.plan_key
+    from unnest(affected.items, affected.plans) as renamed (stripe_item_id, plan_key)
+    where item.stripe_item_id = renamed.stripe_item_id;
+    perform private.settle_subscriptions(affected.organization_id);
   end loop;
 end
 $$;

@@ -42,9 +42,10 @@ create unique index outbox_seats on private.outbox (organization_id)
 
 -- Held until the change is there to be counted: an entry that is locked is not claimed.
 create function private.ask_for_seats(p_organization_ids uuid[]) returns void
-language sql
+language plpgsql
 set search_path = ''
 as $$
+begin
   insert into private.outbox as open (kind, organization_id)
   select 'billing.seats', subscription.organization_id
   from public.subscriptions as subscription
@@ -53,7 +54,8 @@ as $$
     and plans.seat_billing = 'per_member'
   order by subscription.organization_id
   on conflict (organization_id) where kind = 'billing.seats' and done_at is null and attempts = 0
-    do update set leased_until = least(open.leased_until, now())
+    do update set leased_until = least(open.leased_until, now());
+end
 $$;
 
 -- Closing an organization changes nobody's seat: for 30 days it can come back.
@@ -80,17 +82,21 @@ returns table (
   customer_id text, livemode boolean, stripe_subscription_id text, stripe_item_id text, quantity integer,
   members integer
 )
-language sql stable security definer
+language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select customer.customer_id, customer.livemode, item.stripe_subscription_id, item.stripe_item_id, item.quantity,
-    (select count(*)::integer from public.memberships where organization_id = p_organization_id)
+    (select count(*)::integer from public.memberships where memberships.organization_id = p_organization_id)
   from private.stripe_customers as customer
   join public.subscriptions as subscription using (organization_id)
-  join public.subscription_items as item using (organization_id, stripe_subscription_id)
+  join public.subscription_items as item
+    on item.organization_id = p_organization_id and item.stripe_subscription_id = subscription.stripe_subscription_id
   join public.plans on plans.key = item.plan_key
-  where organization_id = p_organization_id and not customer.deleted and subscription.is_current
-    and plans.kind = 'plan' and plans.seat_billing = 'per_member'
+  where customer.organization_id = p_organization_id and not customer.deleted and subscription.is_current
+    and plans.kind = 'plan' and plans.seat_billing = 'per_member';
+end
 $$;
 
 create function public.billing_seats(p_organization_id uuid)

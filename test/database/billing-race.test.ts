@@ -141,6 +141,9 @@ test("events while the organization is purged: neither waits for the other for e
 });
 
 test("20 applications at the same moment with room for three: three are created", async () => {
+  await sql`
+    update public.entitlement_overrides set value = 3
+    where organization_id = ${crowd.organization} and key = 'applications'`;
   const attempts = await Promise.allSettled(
     Array.from({ length: 20 }, (_, n) =>
       crowd.as(
