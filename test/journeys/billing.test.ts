@@ -238,13 +238,16 @@ describe.runIf(project.stripeUrl)("a purchase, from the list of plans to the end
     return (await maintain()).jobs.find(({ name }) => name === "reconcile_stripe");
   };
   /** Until every event of the purchase has been delivered. */
-  const quiet = async () => {
-    await expect
+  const quiet = () =>
+    expect
       .poll(
-        async () =>
-          (await sql`select from private.stripe_events where received_at > now() - interval '1 second'`)
-            .length,
+        async () => {
+          const sent = (await stripe.events.list({ limit: 20 })).data.map((event) => event.id);
+          return (
+            (await sql`select from private.stripe_events where id = any (${sent})`).length === sent.length
+          );
+        },
+        { timeout: 10_000 },
       )
-      .toBe(0);
-  };
+      .toBe(true);
 });
