@@ -3,7 +3,7 @@
 begin;
 \ir support/tenants.psql
 \ir support/billing.psql
-select plan(15);
+select plan(19);
 
 -- Three changes at Stripe, each with an event that is worked on beside the others: its ticket is drawn after the
 -- change, then the object is fetched as it is at that moment, then stored. All ways in which these twelve steps can
@@ -163,6 +163,17 @@ select results_eq(
 select results_eq(
   $$select object_id from public.billing_problems() where problem = 'duplicate_subscription' order by 1$$,
   $$values ('sub_1'), ('sub_3'), ('sub_5')$$, 'and operators see the others, which cost somebody money'
+);
+
+-- And of a customer who was deleted.
+select tests.store('{"kind": "customer", "id": "cus_acme", "customer_id": "cus_acme", "livemode": false, "deleted": true}');
+select is_empty($$select from public.subscriptions where status <> 'canceled' or is_current$$, 'a deleted customer has nothing left');
+select tests.store(tests.subscription('sub_6'));
+select is_empty($$select from public.subscriptions where status <> 'canceled' or is_current$$, 'whatever is heard of it later');
+select is(public.link_stripe_customer(tests.id('acme'), 'cus_again', false), 'cus_again', 'and its organization buys as a new one');
+select tests.store(tests.subscription('sub_7', '{"customer_id": "cus_again"}'));
+select results_eq(
+  $$select stripe_subscription_id from public.subscriptions where is_current$$, $$values ('sub_7')$$, 'with a new subscription'
 );
 
 select * from finish();
