@@ -92,4 +92,5 @@ export function createLedger(database: Postgres): Ledger {
 const json = (object: object) => withoutNulls(JSON.stringify(object));
 
 /** JSON knows the null character, PostgreSQL's text does not: a name with one must not stop the event for good. */
-const withoutNulls = (text: string) => text.replace(/(?<!\\)((?:\\\\)*)\\u0000/g, "$1");
+const withoutNulls = (text: string) =>
+  text.includes("\\u0000") ? text.replace(/(?<!\\)((?:\\\\)*)\\u0000/g, "$1") : text;
