@@ -44,7 +44,8 @@ insert into probes values
   ('entitlement_overrides', 'insert', 'service_role', 'denied',
     $$insert into public.entitlement_overrides (organization_id, key, value, reason)
       values (tests.id('acme'), 'applications', 100, 'Agreed on.')$$),
-  ('entitlement_overrides', 'update', 'service_role', 'denied', $$update public.entitlement_overrides set value = 100$$),
+  ('entitlement_overrides', 'update', 'service_role', 'denied', 
+    $$update public.entitlement_overrides set value = 100 where organization_id = tests.id('acme')$$),
   ('entitlement_overrides', 'delete', 'service_role', 'denied',
     $$delete from public.entitlement_overrides where organization_id = tests.id('acme')$$),
 

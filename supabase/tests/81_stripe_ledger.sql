@@ -3,7 +3,7 @@
 begin;
 \ir support/tenants.psql
 \ir support/billing.psql
-select plan(41);
+select plan(42);
 
 create function tests.deliver(p_event jsonb, p_object jsonb) returns text
 language sql
@@ -31,7 +31,7 @@ select tests.become_postgres();
 select is(tests.status(), 'active', 'which changes nothing');
 select is(tests.ledger('evt_1'), 'applied applied 1', 'and is not counted');
 select results_eq(
-  $$select type, livemode, api_version, object_id, payload = tests.event('evt_1') from private.stripe_events$$,
+  $$select type, livemode, api_version, object_id, payload = tests.event('evt_1') from private.stripe_events where id = 'evt_1'$$,
   $$values ('customer.subscription.updated', false, '2026-10-28', 'sub_1', true)$$, 'the event is kept as it came'
 );
 
@@ -109,28 +109,32 @@ select tests.fail('evt_8', 'error') from generate_series(4, 11);
 select is(tests.fail('evt_8', 'the last'), 'dead 12', 'after twelve attempts it is dead');
 select is(tests.fail('evt_8', 'the last'), 'dead 13', 'and stays so');
 select results_eq(
-  $$select id, payload ->> 'id' from public.stripe_events_to_replay(p_dead => true)$$, $$values ('evt_8', 'evt_8')$$,
+  $$select id, payload ->> 'id' from public.stripe_events_to_replay(p_dead => true, p_limit => 1000) where id ~ '^evt_.$'$$, $$values ('evt_8', 'evt_8')$$,
   'with all that a replay needs'
 );
 select results_eq(
-  $$select problem, object_id from public.billing_problems()$$, $$values ('dead_event', 'evt_8')$$,
+  $$select problem, object_id from public.billing_problems() where object_id ~ '^evt_.$'$$, $$values ('dead_event', 'evt_8')$$,
   'where operators see it'
 );
 select results_eq(
-  $$select status, outcome, events from public.stripe_events_by_status() where status <> 'applied'$$,
+  $$select status, outcome, events from public.stripe_events_by_status() where status in ('dead', 'ignored')$$,
   $$values ('dead', null, 1::bigint), ('ignored', 'ignored', 1), ('ignored', 'wrong_mode', 3)$$, 'counted'
 );
 select tests.fail('evt_9', 'error');
 select results_eq(
-  $$select id from public.stripe_events_to_replay(p_since => now() - interval '1 minute', p_limit => 1, p_after => 'evt_8')$$,
-  $$values ('evt_9')$$, 'what failed since then is replayed page by page'
+  $$select id from public.stripe_events_to_replay(p_since => now(), p_limit => 1000) where id ~ '^evt_.$'$$,
+  $$values ('evt_8'), ('evt_9')$$, 'what failed since then is replayed'
+);
+select results_eq(
+  $$select id from public.stripe_events_to_replay(array['evt_1', 'evt_8', 'evt_9'], p_limit => 1, p_after => 'evt_1')$$,
+  $$values ('evt_8')$$, 'page by page'
 );
 select results_eq(
   $$select id from public.stripe_events_to_replay(array['evt_1', 'evt_9'])$$, $$values ('evt_1'), ('evt_9')$$, 'or by name'
 );
 select is(tests.deliver(tests.event('evt_8'), tests.subscription('sub_1')), 'applied', 'a dead event that succeeds is applied');
 select is(tests.fail('evt_8', 'too late'), 'applied 14', 'and a failure beside that success undoes nothing');
-select is_empty($$select * from public.billing_problems()$$, 'then nobody has to look any more');
+select is_empty($$select * from public.billing_problems() where object_id ~ '^evt_.$'$$, 'then nobody has to look any more');
 
 -- forgetting
 select tests.become_postgres();

@@ -28,9 +28,12 @@ create function tests.billing() returns text
 language sql
 as $$
   select jsonb_build_array(
-    (select jsonb_agg(to_jsonb(subscriptions) - 'updated_at' order by stripe_subscription_id) from public.subscriptions),
-    (select jsonb_agg(to_jsonb(subscription_items) order by stripe_item_id) from public.subscription_items),
-    (select jsonb_agg(to_jsonb(invoices) - 'updated_at' order by stripe_invoice_id) from public.invoices),
+    (select jsonb_agg(to_jsonb(subscriptions) - 'updated_at' order by stripe_subscription_id) from public.subscriptions
+     where organization_id = tests.id('acme')),
+    (select jsonb_agg(to_jsonb(subscription_items) order by stripe_item_id) from public.subscription_items
+     where organization_id = tests.id('acme')),
+    (select jsonb_agg(to_jsonb(invoices) - 'updated_at' order by stripe_invoice_id) from public.invoices
+     where organization_id = tests.id('acme')),
     (select state from private.billing_state(tests.id('acme')))
   )::text
 $$;
@@ -157,23 +160,25 @@ select is(count(distinct result), 1::bigint, name) from outcomes group by name o
 -- What the one end is.
 select tests.store(objects[n]) from sets, generate_series(1, 5) as n where name ~ 'bought at once';
 select results_eq(
-  $$select stripe_subscription_id, plan_key from public.subscriptions where is_current$$, $$values ('sub_2', 'by_seat')$$,
+  $$select stripe_subscription_id, plan_key from public.subscriptions where is_current and organization_id = tests.id('acme')$$, $$values ('sub_2', 'by_seat')$$,
   'of two the newest that is paid for entitles, and of one second the later id'
 );
 select results_eq(
-  $$select object_id from public.billing_problems() where problem = 'duplicate_subscription' order by 1$$,
+  $$select object_id from public.billing_problems() where problem = 'duplicate_subscription' and organization_id = tests.id('acme') order by 1$$,
   $$values ('sub_1'), ('sub_3'), ('sub_5')$$, 'and operators see the others, which cost somebody money'
 );
 
 -- And of a customer who was deleted.
 select tests.store('{"kind": "customer", "id": "cus_acme", "customer_id": "cus_acme", "livemode": false, "deleted": true}');
-select is_empty($$select from public.subscriptions where status <> 'canceled' or is_current$$, 'a deleted customer has nothing left');
+select is_empty($$select from public.subscriptions
+    where organization_id = tests.id('acme') and (status <> 'canceled' or is_current)$$, 'a deleted customer has nothing left');
 select tests.store(tests.subscription('sub_6'));
-select is_empty($$select from public.subscriptions where status <> 'canceled' or is_current$$, 'whatever is heard of it later');
+select is_empty($$select from public.subscriptions
+    where organization_id = tests.id('acme') and (status <> 'canceled' or is_current)$$, 'whatever is heard of it later');
 select is(public.link_stripe_customer(tests.id('acme'), 'cus_again', false), 'cus_again', 'and its organization buys as a new one');
 select tests.store(tests.subscription('sub_7', '{"customer_id": "cus_again"}'));
 select results_eq(
-  $$select stripe_subscription_id from public.subscriptions where is_current$$, $$values ('sub_7')$$, 'with a new subscription'
+  $$select stripe_subscription_id from public.subscriptions where is_current and organization_id = tests.id('acme')$$, $$values ('sub_7')$$, 'with a new subscription'
 );
 
 select * from finish();

@@ -55,7 +55,8 @@ begin
     select status, plan_key, current_period_end, trial_end, cancel_at, cancel_at_period_end, pause_behavior,
       pause_resumes_at, past_due_since
     from jsonb_populate_record(subscriptions, p_columns)
-  );
+  )
+  where organization_id = tests.id('acme');
   result := concat_ws(
     ', ', private.subscription_state(tests.id('acme')), tests.may_have('applications'),
     private.entitlements_valid_until(tests.id('acme'))
@@ -112,7 +113,7 @@ select tests.store(tests.subscription('sub_1', '{"items": [
 ]}'));
 select is(tests.may_have('applications'), '90 addon', 'add-ons add to the plan, times their quantity, by price or product');
 select results_eq(
-  $$select problem, object_id from public.billing_problems()$$, $$values ('unknown_price', 'price_unknown')$$,
+  $$select problem, object_id from public.billing_problems() where organization_id = tests.id('acme')$$, $$values ('unknown_price', 'price_unknown')$$,
   'what belongs to nothing is pointed out'
 );
 select is(tests.with_columns('{"status": "unpaid"}'), 'suspended, 3 default, infinity', 'and are withheld with it');
@@ -179,7 +180,7 @@ from (values
   ($$update public.entitlement_overrides set value = 9 where organization_id = tests.id('acme')$$, 'acme'),
   ($$delete from public.entitlement_overrides where organization_id = tests.id('acme')$$, 'acme'),
   ($$update public.organizations set closed_at = now() where id = tests.id('globex')$$, 'globex'),
-  ($$update public.organizations set name = 'Renamed'$$, ''),
+  ($$update public.organizations set name = 'Renamed' where id = tests.id('acme')$$, ''),
   ($$select public.sync_plan('{"key": "pro", "name": "Professional"}')$$, 'acme globex')
 ) as changes (statement, raised);
 

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import postgres, { type JSONValue } from "postgres";
-import { afterAll, afterEach, beforeEach, expect, inject, test } from "vitest";
+import { afterAll, afterEach, beforeEach, expect, inject, test, vi } from "vitest";
 import { type Crowd, gather, tally } from "../support/crowd.ts";
 
 const sql = postgres(inject("project").databaseUrl, { max: 50, onnotice() {} });
@@ -192,10 +192,12 @@ test("a member who is joining while a consumer looks is counted: by it, or by th
     // It would count two, and nobody would tell Stripe of the third.
     expect(await claim()).toBe(0);
   });
-  expect(await claim()).toBe(1);
+  // Other tests may hold entries for a moment, and a claim skips what is held.
+  const claimed = () => vi.waitFor(async () => expect(await claim()).toBe(1), { timeout: 20_000 });
+  await claimed();
   expect(await members()).toBe(3);
   await join(sql, fourth);
-  expect(await claim()).toBe(1);
+  await claimed();
 
   await sql`delete from public.organizations where id = ${crowd.organization}`;
   await sql`delete from public.plan_prices where plan_key = ${plan}`;
