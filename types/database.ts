@@ -994,6 +994,14 @@ export type Database = {
           problem: string;
         }[];
       };
+      billing_renewal: {
+        Args: { p_organization_id: string };
+        Returns: {
+          closed: boolean;
+          livemode: boolean;
+          stripe_subscription_id: string;
+        }[];
+      };
       billing_seats: {
         Args: { p_organization_id: string };
         Returns: {

@@ -6,6 +6,7 @@ import type { OutboxEntry } from "./backend.ts";
 import { deleteCustomer } from "./delete-customer.ts";
 import { deleteDocuments } from "./delete-documents.ts";
 import { pushSeats } from "./push-seats.ts";
+import { stopRenewal } from "./stop-renewal.ts";
 
 /**
  * What is done about one kind of outbox entry. Entries come at least once: a consumer does nothing the second time, and
@@ -37,6 +38,7 @@ export function outboxConsumers(
         mongo.run((database) => deleteDocuments(database, entry.organization_id, timeIsUp)),
     },
     pushSeats(stripe),
+    stopRenewal(stripe),
     deleteCustomer(stripe),
   ];
 }

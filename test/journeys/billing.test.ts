@@ -206,9 +206,18 @@ describe.runIf(project.stripeUrl)("a purchase, from the list of plans to the end
     expect(await reconcile()).toMatchObject({ status: "done", count: 0 });
   });
 
-  test("an organization that is purged leaves Stripe, and is charged no more", async () => {
+  test("a closed organization pays for no further period, a restored one does, a purged one leaves Stripe", async () => {
     const left = (await subscription())?.stripe_subscription_id as string;
     expect(await customersOf(id)).toHaveLength(1);
+    const willEnd = async () => {
+      await maintain();
+      return (await stripe.subscriptions.retrieve(left)).cancel_at_period_end;
+    };
+    must(await ada.organizations.close(id));
+    expect(await willEnd()).toBe(true);
+    must(await ada.organizations.restore(id));
+    expect(await willEnd()).toBe(false);
+
     must(await ada.organizations.close(id));
     await sql`update public.organizations set closed_at = now() - interval '31 days' where id = ${id}`;
     await expect
