@@ -22,6 +22,8 @@ export default defineConfig({
         test: {
           name: "billing",
           include: ["test/billing/*.test.ts"],
+          // A replay takes every event that failed: another file's too.
+          fileParallelism: false,
           globalSetup: "test/support/project.ts",
         },
       },
