@@ -1,6 +1,8 @@
 import { mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { type Plan, readPlans } from "../billing/plan-file.ts";
+import { syncPlans } from "../billing/sync-plans.ts";
 import { StackFailure } from "./failure.ts";
 import { startFunctionsHost } from "./functions/host.ts";
 import {
@@ -32,6 +34,8 @@ export interface StackOptions {
   databasePort: number;
   /** The Stripe stand-in's port. Default: any that is free. */
   stripePort?: number;
+  /** Whether the stand-in sells the plan file's plans. Default false. */
+  sellPlans?: boolean;
   mongoUri?: string | undefined;
   /** `false`: no MongoDB but a given one. Default true. */
   findMongo?: boolean;
@@ -203,6 +207,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     );
 
     stripe?.standIn.webhooks.flow();
+    if (stripe && options.sellPlans) {
+      await run("Plans", () => sellAtStandIn(stripe, stripeSecrets.STRIPE_SECRET_KEY, url, keys), summary);
+    }
 
     const broken = database.exited.then(
       () => `PostgreSQL has ended by itself. Its log: ${database.directory}/server.log`,
@@ -213,6 +220,25 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     throw error;
   }
 }
+
+/** What an operator does by `npm run stripe:sync-plans`: without it there is nothing to buy. */
+async function sellAtStandIn({ standIn }: StandInServer, stripeKey: string, url: string, keys: ProjectKeys) {
+  const { default: Stripe } = await import("stripe");
+  const { createClient } = await import("@supabase/supabase-js");
+  const plans = readPlans();
+  await syncPlans({
+    stripe: new Stripe(stripeKey, { httpClient: Stripe.createFetchHttpClient(standIn.fetchForSdk) }),
+    supabase: createClient(url, keys.secretKey, { auth: { persistSession: false } }),
+    plans,
+    livemode: false,
+    dryRun: false,
+    say: () => {},
+  });
+  return plans;
+}
+
+const summary = (plans: Plan[]) =>
+  `${plans.map(({ key }) => key).join(", ")}, as src/billing/plans.json says`;
 
 /** Gives up on work that is aborted: what it had started is ended with everything else. */
 function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
