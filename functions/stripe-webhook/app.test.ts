@@ -77,7 +77,7 @@ function createTestApp({ ledger = {}, retrieve, options = {} }: Setting = {}) {
     keys,
     ...options,
   });
-  const post = (body: string | Uint8Array<ArrayBuffer>, signature: string | undefined) =>
+  const post = (body: string, signature: string | undefined) =>
     app.request("/stripe-webhook", {
       method: "POST",
       body,
