@@ -21,6 +21,7 @@ import { endOrphanedServer, removeCluster, startPostgres } from "./postgres/serv
 import { endProcesses, type Process, processOf } from "./processes.ts";
 import { repository } from "./repository.ts";
 import { claim } from "./running.ts";
+import { ENDPOINT_EVENTS } from "./stripe/endpoint.ts";
 import { type StandInServer, startStripeServer } from "./stripe/server.ts";
 import { startWatchdog } from "./watchdog-client.ts";
 
@@ -162,6 +163,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
               secretKey: stripeSecrets.STRIPE_SECRET_KEY,
               webhookSecrets: [stripeSecrets.STRIPE_WEBHOOK_SECRETS],
               webhookUrl: `${url}/functions/v1/stripe-webhook`,
+              webhookTypes: ENDPOINT_EVENTS,
               file: path.join(directory, "stripe.json"),
             }),
           (server) => `a stand-in at ${server.url}`,
@@ -184,7 +186,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
           watch: options.watch ?? false,
           onProcesses: (pids) => note("functions", pids),
         }),
-      ({ names }) => names.join(", "),
+      ({ names }) => `${names.length}, under /functions/v1`,
     );
     parts.push(functions.close);
 
@@ -237,8 +239,7 @@ async function sellAtStandIn({ standIn }: StandInServer, stripeKey: string, url:
   return plans;
 }
 
-const summary = (plans: Plan[]) =>
-  `${plans.map(({ key }) => key).join(", ")}, as src/billing/plans.json says`;
+const summary = (plans: Plan[]) => `${plans.length}, of src/billing/plans.json`;
 
 /** Gives up on work that is aborted: what it had started is ended with everything else. */
 function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {

@@ -20,6 +20,8 @@ export interface StandInServerOptions
   port: number;
   /** Where webhooks go. */
   webhookUrl: string;
+  /** The types of events that the endpoint asks for. Default: all. */
+  webhookTypes?: readonly string[];
   /** Keeps the account between starts. Default: it is forgotten. */
   file?: string;
 }
@@ -96,6 +98,7 @@ function readKept(file: string): Kept | undefined {
     return JSON.parse(readFileSync(file, "utf8")) as Kept;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    if (!(error instanceof SyntaxError)) throw error;
     throw new StackFailure(
       `The Stripe stand-in's ${file} is damaged.\nRemove it: its customers are gone then.`,
     );
@@ -108,7 +111,7 @@ function write(file: string, { account, ahead, webhooks }: StandIn): void {
   const draft = `${file}.${process.pid}`;
   // At once and whole: a kill leaves either the state before or the one after.
   try {
-    writeFileSync(draft, JSON.stringify(kept), { mode: 0o600 });
+    writeFileSync(draft, JSON.stringify(kept));
     renameSync(draft, file);
   } catch (error) {
     // Someone removed the folder under us: there is nothing to keep any more.

@@ -302,6 +302,13 @@ test("webhooks are signed as Stripe signs them, and sent again until they are ta
   expect(standIn.webhooks.waiting).toHaveLength(0);
 });
 
+test("an endpoint gets the types that it asks for", () => {
+  standIn = createStripeStandIn({ secretKey, webhookSecrets: [], webhookTypes: ["customer.deleted"] });
+  for (const type of ["customer.created", "customer.deleted"] as const) standIn.account.emit(type, {});
+  expect(standIn.webhooks.waiting.map(({ type }) => type)).toEqual(["customer.deleted"]);
+  expect(types()).toHaveLength(2);
+});
+
 test("held back, they are delivered in any order, several times over, or lost", async () => {
   const sent: string[] = [];
   standIn = createStripeStandIn({

@@ -10,6 +10,8 @@ export interface StandInOptions extends Omit<AccountOptions, "onEvent"> {
   secretKey: string;
   /** What webhooks are signed with. */
   webhookSecrets: string[];
+  /** The types of events that the webhook's endpoint asks for. Default: all. */
+  webhookTypes?: readonly string[];
   /** Where webhooks go; without it they wait to be delivered. */
   send?: Send;
   retryAfterMs?: WebhooksOptions["retryAfterMs"];
@@ -41,7 +43,13 @@ export function createStripeStandIn(options: StandInOptions): StandIn {
     onChange,
     ...(options.retryAfterMs && { retryAfterMs: options.retryAfterMs }),
   });
-  const clocked = createAccount({ ...options, onEvent: webhooks.enqueue });
+  const { webhookTypes } = options;
+  const clocked = createAccount({
+    ...options,
+    onEvent: (event) => {
+      if (!webhookTypes || webhookTypes.includes(event.type)) webhooks.enqueue(event);
+    },
+  });
   const { account, catchUp } = clocked;
 
   function advance(seconds: number) {
