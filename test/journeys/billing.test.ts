@@ -2,6 +2,7 @@ import postgres from "postgres";
 import type Stripe from "stripe";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import type { SoldPlan } from "../../src/client/index.ts";
+import { ENDPOINT_EVENTS } from "../../src/stack/stripe/endpoint.ts";
 import { join } from "../support/invitations.ts";
 import { must, type Person, signUp, uniqueSlug } from "../support/people.ts";
 import { press, sellPlans, standInClient } from "../support/stripe.ts";
@@ -251,7 +252,8 @@ describe.runIf(project.stripeUrl)("a purchase, from the list of plans to the end
     expect
       .poll(
         async () => {
-          const sent = (await stripe.events.list({ limit: 20 })).data.map((event) => event.id);
+          const { data } = await stripe.events.list({ limit: 30 });
+          const sent = data.filter(({ type }) => ENDPOINT_EVENTS.includes(type)).map(({ id }) => id);
           return (
             (await sql`select from private.stripe_events where id = any (${sent})`).length === sent.length
           );
