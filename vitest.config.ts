@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-// Two of the projects share a running stack; the others start what they need themselves.
+// The last three projects share a running stack each; the others start what they need themselves.
 export default defineConfig({
   test: {
     testTimeout: 30_000,
@@ -14,6 +14,16 @@ export default defineConfig({
         test: {
           name: "database",
           include: ["test/database/*.test.ts"],
+          globalSetup: "test/support/project.ts",
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "billing",
+          include: ["test/billing/*.test.ts"],
+          // A replay takes every event that failed: another file's too.
+          fileParallelism: false,
           globalSetup: "test/support/project.ts",
         },
       },

@@ -49,6 +49,7 @@ const steps: Step[] = [
     name: "gateway",
     command: project("gateway") + (process.env["SUPABASE_URL"] ? " --no-file-parallelism" : ""),
   },
+  { name: "billing", command: project("billing") },
   { name: "journeys", command: project("journeys") },
   { name: "stack", command: project("stack") },
 ];

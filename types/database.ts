@@ -55,6 +55,13 @@ export type Database = {
             foreignKeyName: "applications_organization_id_fkey";
             columns: ["organization_id"];
             isOneToOne: false;
+            referencedRelation: "organization_entitlements";
+            referencedColumns: ["organization_id"];
+          },
+          {
+            foreignKeyName: "applications_organization_id_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
             referencedRelation: "organizations";
             referencedColumns: ["id"];
           },
@@ -134,6 +141,59 @@ export type Database = {
         };
         Relationships: [];
       };
+      entitlement_overrides: {
+        Row: {
+          created_at: string;
+          expires_at: string | null;
+          key: string;
+          organization_id: string;
+          reason: string;
+          updated_at: string;
+          value: number | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          created_at?: string;
+          expires_at?: string | null;
+          key: string;
+          organization_id: string;
+          reason: string;
+          updated_at?: string;
+          value?: number | null;
+        };
+        Update: {
+          created_at?: string;
+          expires_at?: string | null;
+          key?: string;
+          organization_id?: string;
+          reason?: string;
+          updated_at?: string;
+          value?: number | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "entitlement_overrides_key_fkey";
+            columns: ["key"];
+            isOneToOne: false;
+            referencedRelation: "entitlement_keys";
+            referencedColumns: ["key"];
+          },
+          {
+            foreignKeyName: "entitlement_overrides_organization_id_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organization_entitlements";
+            referencedColumns: ["organization_id"];
+          },
+          {
+            foreignKeyName: "entitlement_overrides_organization_id_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organizations";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
       invitations: {
         Row: {
           created_at: string;
@@ -184,6 +244,13 @@ export type Database = {
             foreignKeyName: "invitations_organization_id_fkey";
             columns: ["organization_id"];
             isOneToOne: false;
+            referencedRelation: "organization_entitlements";
+            referencedColumns: ["organization_id"];
+          },
+          {
+            foreignKeyName: "invitations_organization_id_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
             referencedRelation: "organizations";
             referencedColumns: ["id"];
           },
@@ -193,6 +260,97 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "roles";
             referencedColumns: ["scope_id", "key"];
+          },
+        ];
+      };
+      invoices: {
+        Row: {
+          amount_due: number;
+          amount_paid: number;
+          amount_remaining: number;
+          created: string;
+          currency: string;
+          due_date: string | null;
+          hosted_invoice_url: string | null;
+          invoice_pdf: string | null;
+          lines: NonNullable<Json>;
+          livemode: boolean;
+          number: string | null;
+          organization_id: string;
+          paid_at: string | null;
+          period_end: string | null;
+          period_start: string | null;
+          status: string;
+          stripe_invoice_id: string;
+          stripe_subscription_id: string | null;
+          subtotal: number;
+          tax: number | null;
+          total: number;
+          updated_at: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          amount_due: number;
+          amount_paid: number;
+          amount_remaining: number;
+          created: string;
+          currency: string;
+          due_date?: string | null;
+          hosted_invoice_url?: string | null;
+          invoice_pdf?: string | null;
+          lines?: NonNullable<Json>;
+          livemode: boolean;
+          number?: string | null;
+          organization_id: string;
+          paid_at?: string | null;
+          period_end?: string | null;
+          period_start?: string | null;
+          status: string;
+          stripe_invoice_id: string;
+          stripe_subscription_id?: string | null;
+          subtotal: number;
+          tax?: number | null;
+          total: number;
+          updated_at?: string;
+        };
+        Update: {
+          amount_due?: number;
+          amount_paid?: number;
+          amount_remaining?: number;
+          created?: string;
+          currency?: string;
+          due_date?: string | null;
+          hosted_invoice_url?: string | null;
+          invoice_pdf?: string | null;
+          lines?: NonNullable<Json>;
+          livemode?: boolean;
+          number?: string | null;
+          organization_id?: string;
+          paid_at?: string | null;
+          period_end?: string | null;
+          period_start?: string | null;
+          status?: string;
+          stripe_invoice_id?: string;
+          stripe_subscription_id?: string | null;
+          subtotal?: number;
+          tax?: number | null;
+          total?: number;
+          updated_at?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "invoices_organization_id_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organization_entitlements";
+            referencedColumns: ["organization_id"];
+          },
+          {
+            foreignKeyName: "invoices_organization_id_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organizations";
+            referencedColumns: ["id"];
           },
         ];
       };
@@ -226,6 +384,13 @@ export type Database = {
           user_id?: string;
         };
         Relationships: [
+          {
+            foreignKeyName: "memberships_organization_id_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organization_entitlements";
+            referencedColumns: ["organization_id"];
+          },
           {
             foreignKeyName: "memberships_organization_id_fkey";
             columns: ["organization_id"];
@@ -322,6 +487,13 @@ export type Database = {
             foreignKeyName: "ownership_offers_organization_id_fkey";
             columns: ["organization_id"];
             isOneToOne: true;
+            referencedRelation: "organization_entitlements";
+            referencedColumns: ["organization_id"];
+          },
+          {
+            foreignKeyName: "ownership_offers_organization_id_fkey";
+            columns: ["organization_id"];
+            isOneToOne: true;
             referencedRelation: "organizations";
             referencedColumns: ["id"];
           },
@@ -357,6 +529,134 @@ export type Database = {
         };
         Relationships: [];
       };
+      plan_limits: {
+        Row: {
+          key: string;
+          overage: boolean;
+          plan_key: string;
+          value: number | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          key: string;
+          overage?: boolean;
+          plan_key: string;
+          value?: number | null;
+        };
+        Update: {
+          key?: string;
+          overage?: boolean;
+          plan_key?: string;
+          value?: number | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "plan_limits_key_fkey";
+            columns: ["key"];
+            isOneToOne: false;
+            referencedRelation: "entitlement_keys";
+            referencedColumns: ["key"];
+          },
+          {
+            foreignKeyName: "plan_limits_plan_key_fkey";
+            columns: ["plan_key"];
+            isOneToOne: false;
+            referencedRelation: "plans";
+            referencedColumns: ["key"];
+          },
+        ];
+      };
+      plan_prices: {
+        Row: {
+          active: boolean;
+          currency: string;
+          interval: string;
+          livemode: boolean;
+          lookup_key: string | null;
+          plan_key: string;
+          stripe_price_id: string;
+          unit_amount: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          active?: boolean;
+          currency: string;
+          interval: string;
+          livemode: boolean;
+          lookup_key?: string | null;
+          plan_key: string;
+          stripe_price_id: string;
+          unit_amount: number;
+        };
+        Update: {
+          active?: boolean;
+          currency?: string;
+          interval?: string;
+          livemode?: boolean;
+          lookup_key?: string | null;
+          plan_key?: string;
+          stripe_price_id?: string;
+          unit_amount?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "plan_prices_plan_key_fkey";
+            columns: ["plan_key"];
+            isOneToOne: false;
+            referencedRelation: "plans";
+            referencedColumns: ["key"];
+          },
+        ];
+      };
+      plans: {
+        Row: {
+          archived_at: string | null;
+          created_at: string;
+          description: string;
+          features: NonNullable<Json>;
+          grace_days: number;
+          is_public: boolean;
+          key: string;
+          kind: string;
+          name: string;
+          position: number;
+          seat_billing: string;
+          stripe_product_id: string | null;
+          updated_at: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          archived_at?: string | null;
+          created_at?: string;
+          description?: string;
+          features?: NonNullable<Json>;
+          grace_days?: number;
+          is_public?: boolean;
+          key: string;
+          kind?: string;
+          name: string;
+          position?: number;
+          seat_billing?: string;
+          stripe_product_id?: string | null;
+          updated_at?: string;
+        };
+        Update: {
+          archived_at?: string | null;
+          created_at?: string;
+          description?: string;
+          features?: NonNullable<Json>;
+          grace_days?: number;
+          is_public?: boolean;
+          key?: string;
+          kind?: string;
+          name?: string;
+          position?: number;
+          seat_billing?: string;
+          stripe_product_id?: string | null;
+          updated_at?: string;
+        };
+        Relationships: [];
+      };
       role_permissions: {
         Row: {
           organization_id: string | null;
@@ -378,6 +678,13 @@ export type Database = {
           scope_id?: never;
         };
         Relationships: [
+          {
+            foreignKeyName: "role_permissions_organization_id_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organization_entitlements";
+            referencedColumns: ["organization_id"];
+          },
           {
             foreignKeyName: "role_permissions_organization_id_fkey";
             columns: ["organization_id"];
@@ -435,8 +742,162 @@ export type Database = {
             foreignKeyName: "roles_organization_id_fkey";
             columns: ["organization_id"];
             isOneToOne: false;
+            referencedRelation: "organization_entitlements";
+            referencedColumns: ["organization_id"];
+          },
+          {
+            foreignKeyName: "roles_organization_id_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
             referencedRelation: "organizations";
             referencedColumns: ["id"];
+          },
+        ];
+      };
+      subscription_items: {
+        Row: {
+          current_period_end: string | null;
+          current_period_start: string | null;
+          organization_id: string;
+          plan_key: string | null;
+          quantity: number;
+          stripe_item_id: string;
+          stripe_price_id: string;
+          stripe_product_id: string | null;
+          stripe_subscription_id: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          current_period_end?: string | null;
+          current_period_start?: string | null;
+          organization_id: string;
+          plan_key?: string | null;
+          quantity?: number;
+          stripe_item_id: string;
+          stripe_price_id: string;
+          stripe_product_id?: string | null;
+          stripe_subscription_id: string;
+        };
+        Update: {
+          current_period_end?: string | null;
+          current_period_start?: string | null;
+          organization_id?: string;
+          plan_key?: string | null;
+          quantity?: number;
+          stripe_item_id?: string;
+          stripe_price_id?: string;
+          stripe_product_id?: string | null;
+          stripe_subscription_id?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "subscription_items_organization_id_stripe_subscription_id_fkey";
+            columns: ["organization_id", "stripe_subscription_id"];
+            isOneToOne: false;
+            referencedRelation: "subscriptions";
+            referencedColumns: ["organization_id", "stripe_subscription_id"];
+          },
+          {
+            foreignKeyName: "subscription_items_plan_key_fkey";
+            columns: ["plan_key"];
+            isOneToOne: false;
+            referencedRelation: "plans";
+            referencedColumns: ["key"];
+          },
+        ];
+      };
+      subscriptions: {
+        Row: {
+          cancel_at: string | null;
+          cancel_at_period_end: boolean;
+          canceled_at: string | null;
+          created: string;
+          currency: string;
+          current_period_end: string | null;
+          current_period_start: string | null;
+          ended_at: string | null;
+          is_current: boolean;
+          livemode: boolean;
+          organization_id: string;
+          past_due_since: string | null;
+          pause_behavior: string | null;
+          pause_resumes_at: string | null;
+          plan_key: string | null;
+          quantity: number;
+          rank: number | null;
+          status: string;
+          stripe_subscription_id: string;
+          trial_end: string | null;
+          updated_at: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          cancel_at?: string | null;
+          cancel_at_period_end?: boolean;
+          canceled_at?: string | null;
+          created: string;
+          currency: string;
+          current_period_end?: string | null;
+          current_period_start?: string | null;
+          ended_at?: string | null;
+          is_current?: boolean;
+          livemode: boolean;
+          organization_id: string;
+          past_due_since?: string | null;
+          pause_behavior?: string | null;
+          pause_resumes_at?: string | null;
+          plan_key?: string | null;
+          quantity?: number;
+          rank?: never;
+          status: string;
+          stripe_subscription_id: string;
+          trial_end?: string | null;
+          updated_at?: string;
+        };
+        Update: {
+          cancel_at?: string | null;
+          cancel_at_period_end?: boolean;
+          canceled_at?: string | null;
+          created?: string;
+          currency?: string;
+          current_period_end?: string | null;
+          current_period_start?: string | null;
+          ended_at?: string | null;
+          is_current?: boolean;
+          livemode?: boolean;
+          organization_id?: string;
+          past_due_since?: string | null;
+          pause_behavior?: string | null;
+          pause_resumes_at?: string | null;
+          plan_key?: string | null;
+          quantity?: number;
+          rank?: never;
+          status?: string;
+          stripe_subscription_id?: string;
+          trial_end?: string | null;
+          updated_at?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "subscriptions_organization_id_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organization_entitlements";
+            referencedColumns: ["organization_id"];
+          },
+          {
+            foreignKeyName: "subscriptions_organization_id_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organizations";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "subscriptions_plan_key_fkey";
+            columns: ["plan_key"];
+            isOneToOne: false;
+            referencedRelation: "plans";
+            referencedColumns: ["key"];
           },
         ];
       };
@@ -470,7 +931,18 @@ export type Database = {
       };
     };
     Views: {
-      [_ in never]: never;
+      organization_entitlements: {
+        Row: {
+          key: string | null;
+          organization_id: string;
+          overage: boolean | null;
+          source: string | null;
+          unit: string | null;
+          value: number | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
     };
     Functions: {
       accept_invitation: {
@@ -510,6 +982,36 @@ export type Database = {
           isOneToOne: true;
           isSetofReturn: false;
         };
+      };
+      apply_stripe_event: { Args: { p_event: Json; p_object: Json; p_ticket: number }; Returns: Json };
+      apply_stripe_object: { Args: { p_object: Json; p_ticket: number }; Returns: Json };
+      billing_context: { Args: { p_organization_id: string }; Returns: Json };
+      billing_problems: {
+        Args: Record<PropertyKey, never>;
+        Returns: {
+          object_id: string;
+          organization_id: string;
+          problem: string;
+        }[];
+      };
+      billing_renewal: {
+        Args: { p_organization_id: string };
+        Returns: {
+          closed: boolean;
+          livemode: boolean;
+          stripe_subscription_id: string;
+        }[];
+      };
+      billing_seats: {
+        Args: { p_organization_id: string };
+        Returns: {
+          customer_id: string;
+          livemode: boolean;
+          members: number;
+          quantity: number;
+          stripe_item_id: string;
+          stripe_subscription_id: string;
+        }[];
       };
       change_member_role: {
         Args: { p_organization_id: string; p_role_key: string; p_user_id: string };
@@ -586,6 +1088,17 @@ export type Database = {
         Returns: undefined;
       };
       fail_outbox: { Args: { p_error: string; p_id: number }; Returns: undefined };
+      fail_stripe_event: {
+        Args: { p_error: string; p_event: Json };
+        Returns: {
+          attempts: number;
+          status: string;
+        }[];
+      };
+      finish_stripe_page: {
+        Args: { p_after?: string; p_changed: number; p_checked: number; p_list: string };
+        Returns: undefined;
+      };
       invite_member: {
         Args: { p_email: string; p_organization_id: string; p_role_key: string };
         Returns: {
@@ -595,9 +1108,20 @@ export type Database = {
         }[];
       };
       leave_organization: { Args: { p_organization_id: string }; Returns: undefined };
+      link_stripe_customer: {
+        Args: { p_customer_id: string; p_livemode: boolean; p_organization_id: string };
+        Returns: string;
+      };
       log_audit_call: {
         Args: { p_action: string; p_details?: Json; p_organization_id: string };
         Returns: number;
+      };
+      next_stripe_page: {
+        Args: { p_lease_seconds?: number };
+        Returns: {
+          after: string;
+          list: string;
+        }[];
       };
       offer_ownership: {
         Args: { p_organization_id: string; p_user_id: string };
@@ -614,6 +1138,14 @@ export type Database = {
           isOneToOne: true;
           isSetofReturn: false;
         };
+      };
+      open_stripe_customers: {
+        Args: { p_after?: string; p_limit?: number };
+        Returns: {
+          customer_id: string;
+          livemode: boolean;
+          organization_id: string;
+        }[];
       };
       preview_invitation: {
         Args: { p_token: string };
@@ -681,6 +1213,42 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      stripe_customer: {
+        Args: { p_organization_id: string };
+        Returns: {
+          customer_id: string;
+          livemode: boolean;
+        }[];
+      };
+      stripe_events_by_status: {
+        Args: Record<PropertyKey, never>;
+        Returns: {
+          events: number;
+          newest: string;
+          oldest: string;
+          outcome: string;
+          status: string;
+        }[];
+      };
+      stripe_events_to_replay: {
+        Args: { p_after?: string; p_dead?: boolean; p_ids?: string[]; p_limit?: number; p_since?: string };
+        Returns: {
+          attempts: number;
+          id: string;
+          payload: Json;
+          received_at: string;
+          status: string;
+          type: string;
+        }[];
+      };
+      stripe_ticket: {
+        Args: { p_event_id?: string };
+        Returns: {
+          status: string;
+          ticket: number;
+        }[];
+      };
+      sync_plan: { Args: { p_plan: Json }; Returns: boolean };
       verify_audit_chain: {
         Args: { p_from?: number; p_organization_id: string; p_to?: number };
         Returns: {

@@ -21,6 +21,134 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/billing/cancel": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Ends the subscription with its period, or now */
+    post: operations["cancelSubscription"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/billing/change": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Changes plan, seats and add-ons, charging or crediting the rest of the period now
+     * @description A card that is declined changes nothing.
+     */
+    post: operations["changeSubscription"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/billing/checkout": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Opens a page where a subscription is bought
+     * @description Asking again gives the same page; another choice closes the page before it. The subscription is there when Stripe has told us: read `subscriptions`.
+     */
+    post: operations["startCheckout"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/billing/invoices": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * The invoices at Stripe, newest first, with links that work now
+     * @description The table `invoices` holds the same under row security; its links end after a month.
+     */
+    get: operations["listInvoices"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/billing/portal": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Opens Stripe's page of cards, addresses and invoices */
+    post: operations["openPortal"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/billing/preview": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** What a change of plan, seats or add-ons costs now */
+    post: operations["previewChange"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/billing/resume": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Takes a cancellation or a pause back, before the end */
+    post: operations["resumeSubscription"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/health": {
     parameters: {
       query?: never;
@@ -98,10 +226,139 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/stripe-webhook": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Takes an event from Stripe
+     * @description For Stripe alone: what is not signed with the endpoint's secret is refused.
+     */
+    post: operations["receiveStripeEvent"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/stripe-webhook/replay": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Applies kept events once more
+     * @description A page of them: call it again with `after` until `next` is null.
+     */
+    post: operations["replayStripeEvents"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
 }
 export type webhooks = Record<string, never>;
 export interface components {
   schemas: {
+    CancelInput: {
+      /** Format: uuid */
+      organization_id: string;
+      /** @enum {string} */
+      when?: "period_end" | "now";
+    };
+    ChangeInput: {
+      addons?: {
+        /**
+         * @description One of `plan_prices.stripe_price_id` that is active.
+         * @example price_1Q…
+         */
+        price_id: string;
+        quantity?: number;
+      }[];
+      /** Format: uuid */
+      organization_id: string;
+      /**
+       * @description One of `plan_prices.stripe_price_id` that is active.
+       * @example price_1Q…
+       */
+      price_id: string;
+      /** @description Seconds since 1970, from a preview of the last hour: what was shown is what is charged. */
+      proration_date?: number;
+      /** @description Seats, for a plan that sells them; by default as many as members now. */
+      quantity?: number;
+    };
+    ChangePreview: {
+      /** @description In the currency's minor unit; negative is a credit. */
+      amount_due: number;
+      currency: string;
+      lines: {
+        /** @description In the currency's minor unit; negative is a credit. */
+        amount: number;
+        description: string | null;
+        proration: boolean;
+      }[];
+      /** @description Hand it to the change. */
+      proration_date: number;
+      /** @description In the currency's minor unit; negative is a credit. */
+      total: number;
+    };
+    ChangePreviewInput: {
+      addons?: {
+        /**
+         * @description One of `plan_prices.stripe_price_id` that is active.
+         * @example price_1Q…
+         */
+        price_id: string;
+        quantity?: number;
+      }[];
+      /** Format: uuid */
+      organization_id: string;
+      /**
+       * @description One of `plan_prices.stripe_price_id` that is active.
+       * @example price_1Q…
+       */
+      price_id: string;
+      /** @description Seats, for a plan that sells them; by default as many as members now. */
+      quantity?: number;
+    };
+    Checkout: {
+      session_id: string;
+      /** @description Send the browser there. It is good for a day. */
+      url: string;
+    };
+    CheckoutInput: {
+      addons?: {
+        /**
+         * @description One of `plan_prices.stripe_price_id` that is active.
+         * @example price_1Q…
+         */
+        price_id: string;
+        quantity?: number;
+      }[];
+      /** Format: uri */
+      cancel_url?: string;
+      /** Format: uuid */
+      organization_id: string;
+      /**
+       * @description One of `plan_prices.stripe_price_id` that is active.
+       * @example price_1Q…
+       */
+      price_id: string;
+      /** @description Seats, for a plan that sells them; by default as many as members now. */
+      quantity?: number;
+      /** Format: uri */
+      success_url?: string;
+    };
     Dependency: {
       /**
        * @description Why it is down.
@@ -138,9 +395,15 @@ export interface components {
           | "validation_failed"
           | "invalid_email"
           | "unknown_role"
+          | "unknown_price"
+          | "prices_do_not_mix"
+          | "return_url_not_allowed"
+          | "invalid_signature"
+          | "wrong_stripe_mode"
           | "missing_credentials"
           | "invalid_token"
           | "invalid_api_key"
+          | "payment_failed"
           | "not_permitted"
           | "role_above_own"
           | "not_found"
@@ -149,10 +412,16 @@ export interface components {
           | "already_invited"
           | "already_member"
           | "no_seat_left"
+          | "already_subscribed"
+          | "no_subscription"
+          | "too_few_seats"
+          | "preview_expired"
           | "payload_too_large"
           | "unsupported_media_type"
           | "too_many_invitations"
           | "internal"
+          | "event_not_applied"
+          | "billing_unavailable"
           | "database_unavailable"
           | "mongodb_unavailable";
         /** @description Facts for a program. */
@@ -205,7 +474,35 @@ export interface components {
       /** @example developer */
       role_key: string;
     };
+    InvoicePage: {
+      data: {
+        /** @description In the currency's minor unit; negative is a credit. */
+        amount_due: number;
+        /** @description In the currency's minor unit; negative is a credit. */
+        amount_paid: number;
+        /** Format: date-time */
+        created_at: string;
+        currency: string;
+        hosted_invoice_url: string | null;
+        id: string;
+        invoice_pdf: string | null;
+        number: string | null;
+        status: string | null;
+        /** @description In the currency's minor unit; negative is a credit. */
+        total: number;
+      }[];
+      next: string | null;
+    };
+    MaintenanceJob: {
+      /** @description How many things it changed. */
+      count: number;
+      /** @example reconcile_stripe */
+      name: string;
+      /** @enum {string} */
+      status: "done" | "waiting" | "failed" | "unfinished";
+    };
     MaintenanceReport: {
+      jobs: components["schemas"]["MaintenanceJob"][];
       outbox: components["schemas"]["OutboxReport"][];
       /** @description True when another run's tasks were under way. */
       skipped: boolean;
@@ -237,6 +534,20 @@ export interface components {
        */
       status: "done" | "waiting" | "failed" | "unfinished";
     };
+    Portal: {
+      /** @description Send the browser there at once: it is good for minutes. */
+      url: string;
+    };
+    PortalInput: {
+      /** Format: uuid */
+      organization_id: string;
+      /** Format: uri */
+      return_url?: string;
+    };
+    ResumeInput: {
+      /** Format: uuid */
+      organization_id: string;
+    };
     SentInvitation: {
       /** @description Only when the mail was not sent, and this once: hand it to the invited person yourself. */
       accept_url?: string;
@@ -250,6 +561,51 @@ export interface components {
       /** Format: uuid */
       id: string;
       role_key: string;
+    };
+    StripeEventReceived: {
+      changed: boolean;
+      /**
+       * @description `applied`: the state is stored. `stale`: a later one was. `duplicate`: the event was applied before. `unlinked`: the customer is nobody's here. `wrong_mode`: the customer is of the other mode. `ignored`: nothing to store.
+       * @enum {string}
+       */
+      outcome: "applied" | "stale" | "duplicate" | "unlinked" | "wrong_mode" | "ignored";
+      /** @enum {boolean} */
+      received: true;
+    };
+    StripeReplay: {
+      events: {
+        changed: boolean;
+        id: string;
+        /** @enum {string} */
+        outcome: "applied" | "stale" | "duplicate" | "unlinked" | "wrong_mode" | "ignored" | "failed";
+        /** @description Why it failed. */
+        reason?: string;
+        type: string;
+      }[];
+      /** @description There may be more after this one. */
+      next: string | null;
+    };
+    StripeReplayInput: {
+      /** @description `next` of the answer before. */
+      after?: string;
+      /** @description All that failed too often to be tried again. */
+      dead?: boolean;
+      ids?: string[];
+      /**
+       * Format: date-time
+       * @description All that failed, or whose customer was nobody's, and were received since then.
+       */
+      since?: string;
+    };
+    SubscriptionState: {
+      /** Format: date-time */
+      cancel_at: string | null;
+      cancel_at_period_end: boolean;
+      /** Format: date-time */
+      current_period_end: string | null;
+      id: string;
+      /** @description Stripe's; values that are not known today may come. */
+      status: string;
     };
   };
   responses: never;
@@ -327,6 +683,625 @@ export interface operations {
         };
       };
       /** @description `database_unavailable`: The database cannot be reached. Try again soon. */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+    };
+  };
+  cancelSubscription: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["CancelInput"];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SubscriptionState"];
+        };
+      };
+      /**
+       * @description `malformed_body`: The body cannot be read. Send it as its content type says.
+       *     `validation_failed`: The request is not valid. See details.issues.
+       */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `missing_credentials`: Sign in, or send the key this route asks for.
+       *     `invalid_token`: The access token is not valid. Refresh the session and try again.
+       */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `not_permitted`: You need a permission that you do not have in this organization. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `no_subscription`: The organization has no subscription. Start one with a checkout. */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `internal`: Something failed on our side. Report the request_id. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `database_unavailable`: The database cannot be reached. Try again soon.
+       *     `billing_unavailable`: Billing cannot be reached. Try again soon.
+       */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+    };
+  };
+  changeSubscription: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ChangeInput"];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SubscriptionState"];
+        };
+      };
+      /**
+       * @description `malformed_body`: The body cannot be read. Send it as its content type says.
+       *     `validation_failed`: The request is not valid. See details.issues.
+       *     `unknown_price`: This price is not sold. Choose one of plan_prices that is active.
+       *     `prices_do_not_mix`: Prices of one subscription have the same interval and currency, each named once.
+       */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `missing_credentials`: Sign in, or send the key this route asks for.
+       *     `invalid_token`: The access token is not valid. Refresh the session and try again.
+       */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `payment_failed`: The payment was declined. Use another card, then try again. */
+      402: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `not_permitted`: You need a permission that you do not have in this organization. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `too_few_seats`: There are more members than these seats. Buy more, or remove members first.
+       *     `no_subscription`: The organization has no subscription. Start one with a checkout.
+       *     `preview_expired`: The preview is too old to be charged. Ask for a new one.
+       */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `internal`: Something failed on our side. Report the request_id. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `database_unavailable`: The database cannot be reached. Try again soon.
+       *     `billing_unavailable`: Billing cannot be reached. Try again soon.
+       */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+    };
+  };
+  startCheckout: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["CheckoutInput"];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Checkout"];
+        };
+      };
+      /**
+       * @description `malformed_body`: The body cannot be read. Send it as its content type says.
+       *     `validation_failed`: The request is not valid. See details.issues.
+       *     `unknown_price`: This price is not sold. Choose one of plan_prices that is active.
+       *     `prices_do_not_mix`: Prices of one subscription have the same interval and currency, each named once.
+       *     `return_url_not_allowed`: The browser may return only to the product's own pages. Allow the origin in BILLING_RETURN_ORIGINS.
+       */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `missing_credentials`: Sign in, or send the key this route asks for.
+       *     `invalid_token`: The access token is not valid. Refresh the session and try again.
+       */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `not_permitted`: You need a permission that you do not have in this organization. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `too_few_seats`: There are more members than these seats. Buy more, or remove members first.
+       *     `already_subscribed`: The organization has a subscription. Change that one instead.
+       */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `internal`: Something failed on our side. Report the request_id. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `database_unavailable`: The database cannot be reached. Try again soon.
+       *     `billing_unavailable`: Billing cannot be reached. Try again soon.
+       */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+    };
+  };
+  listInvoices: {
+    parameters: {
+      query: {
+        /** @description `next` of the page before. */
+        after?: string;
+        limit?: number;
+        organization_id: string;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["InvoicePage"];
+        };
+      };
+      /**
+       * @description `malformed_body`: The body cannot be read. Send it as its content type says.
+       *     `validation_failed`: The request is not valid. See details.issues.
+       */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `missing_credentials`: Sign in, or send the key this route asks for.
+       *     `invalid_token`: The access token is not valid. Refresh the session and try again.
+       */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `not_permitted`: You need a permission that you do not have in this organization. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `internal`: Something failed on our side. Report the request_id. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `database_unavailable`: The database cannot be reached. Try again soon.
+       *     `billing_unavailable`: Billing cannot be reached. Try again soon.
+       */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+    };
+  };
+  openPortal: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["PortalInput"];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Portal"];
+        };
+      };
+      /**
+       * @description `malformed_body`: The body cannot be read. Send it as its content type says.
+       *     `validation_failed`: The request is not valid. See details.issues.
+       *     `return_url_not_allowed`: The browser may return only to the product's own pages. Allow the origin in BILLING_RETURN_ORIGINS.
+       */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `missing_credentials`: Sign in, or send the key this route asks for.
+       *     `invalid_token`: The access token is not valid. Refresh the session and try again.
+       */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `not_permitted`: You need a permission that you do not have in this organization. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `internal`: Something failed on our side. Report the request_id. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `database_unavailable`: The database cannot be reached. Try again soon.
+       *     `billing_unavailable`: Billing cannot be reached. Try again soon.
+       */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+    };
+  };
+  previewChange: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ChangePreviewInput"];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ChangePreview"];
+        };
+      };
+      /**
+       * @description `malformed_body`: The body cannot be read. Send it as its content type says.
+       *     `validation_failed`: The request is not valid. See details.issues.
+       *     `unknown_price`: This price is not sold. Choose one of plan_prices that is active.
+       *     `prices_do_not_mix`: Prices of one subscription have the same interval and currency, each named once.
+       */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `missing_credentials`: Sign in, or send the key this route asks for.
+       *     `invalid_token`: The access token is not valid. Refresh the session and try again.
+       */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `not_permitted`: You need a permission that you do not have in this organization. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `too_few_seats`: There are more members than these seats. Buy more, or remove members first.
+       *     `no_subscription`: The organization has no subscription. Start one with a checkout.
+       */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `internal`: Something failed on our side. Report the request_id. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `database_unavailable`: The database cannot be reached. Try again soon.
+       *     `billing_unavailable`: Billing cannot be reached. Try again soon.
+       */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+    };
+  };
+  resumeSubscription: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ResumeInput"];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["SubscriptionState"];
+        };
+      };
+      /**
+       * @description `malformed_body`: The body cannot be read. Send it as its content type says.
+       *     `validation_failed`: The request is not valid. See details.issues.
+       */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `missing_credentials`: Sign in, or send the key this route asks for.
+       *     `invalid_token`: The access token is not valid. Refresh the session and try again.
+       */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `not_permitted`: You need a permission that you do not have in this organization. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `no_subscription`: The organization has no subscription. Start one with a checkout. */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `internal`: Something failed on our side. Report the request_id. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `database_unavailable`: The database cannot be reached. Try again soon.
+       *     `billing_unavailable`: Billing cannot be reached. Try again soon.
+       */
       503: {
         headers: {
           [name: string]: unknown;
@@ -580,6 +1555,138 @@ export interface operations {
         };
         content: {
           "application/json": components["schemas"]["MaintenanceReport"];
+        };
+      };
+      /**
+       * @description `missing_credentials`: Sign in, or send the key this route asks for.
+       *     `invalid_api_key`: The API key is not one of this project. Check the apikey header.
+       */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `internal`: Something failed on our side. Report the request_id. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `database_unavailable`: The database cannot be reached. Try again soon. */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+    };
+  };
+  receiveStripeEvent: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Taken. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["StripeEventReceived"];
+        };
+      };
+      /**
+       * @description `invalid_signature`: The signature does not fit the body. Send the body unchanged, signed with a secret that is current.
+       *     `malformed_body`: The body cannot be read. Send it as its content type says.
+       *     `wrong_stripe_mode`: The event is of the other mode than the backend's key. Send test events to a test backend.
+       */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `payload_too_large`: The body is too large. Send less. */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `event_not_applied`: The event was not applied. Send it again.
+       *     `internal`: Something failed on our side. Report the request_id.
+       */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `billing_unavailable`: Billing cannot be reached. Try again soon.
+       *     `database_unavailable`: The database cannot be reached. Try again soon.
+       */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+    };
+  };
+  replayStripeEvents: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["StripeReplayInput"];
+      };
+    };
+    responses: {
+      /** @description What came of each. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["StripeReplay"];
+        };
+      };
+      /**
+       * @description `malformed_body`: The body cannot be read. Send it as its content type says.
+       *     `validation_failed`: The request is not valid. See details.issues.
+       */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
         };
       };
       /**

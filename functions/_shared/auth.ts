@@ -6,7 +6,8 @@ import type { Database } from "../../types/database.ts";
 import type { FunctionEnv } from "./app.ts";
 import { AppError, type ErrorCode } from "./errors.ts";
 
-interface Authenticated {
+/** What a handler finds in `c.var` behind `authenticate`. */
+export interface Authenticated {
   Variables: { supabaseContext: SupabaseContext<Database> };
 }
 

@@ -61,3 +61,18 @@ Deno.test("links in mails lead to https, or to this machine", () => {
     assert.throws(() => readVariable("APP_URL", { APP_URL: url }), /^Error: APP_URL is not valid/);
   }
 });
+
+Deno.test("of the signing secrets there may be two; Stripe is elsewhere on this machine alone", () => {
+  const secrets = (text: string) => readVariable("STRIPE_WEBHOOK_SECRETS", { STRIPE_WEBHOOK_SECRETS: text });
+  assert.deepEqual(secrets("whsec_a1"), ["whsec_a1"]);
+  assert.deepEqual(secrets("whsec_new, whsec_old"), ["whsec_new", "whsec_old"]);
+  assert.equal(secrets(""), undefined);
+  for (const text of ["hunter2", "whsec_a,", "whsec_a;whsec_b", "sk_test_a"]) {
+    assert.throws(() => secrets(text), /^Error: STRIPE_WEBHOOK_SECRETS is not valid/);
+  }
+  const stripe = (url: string) => readVariable("STRIPE_API_URL", { STRIPE_API_URL: url });
+  assert.equal(stripe("http://127.0.0.1:54340"), "http://127.0.0.1:54340");
+  for (const url of ["https://api.stripe.com", "http://stripe.example.com", "http://localhost.example.com"]) {
+    assert.throws(() => stripe(url), /^Error: STRIPE_API_URL is not valid/);
+  }
+});

@@ -28,6 +28,16 @@ const variables = {
   /** The address, or `Name <address>`, that mails come from. */
   MAIL_FROM: z.string().regex(/^[^\r\n<>@]*<?[^\s<>@]+@[^\s<>@]+>?$/, "expected an e-mail address")
     .optional(),
+  /** Absent: this backend sells nothing. */
+  STRIPE_SECRET_KEY: z.string().regex(/^(sk|rk)_(test|live)_\w+$/, "expected sk_test_… or sk_live_…")
+    .optional(),
+  /** Instead of Stripe itself, while developing: the stand-in on this machine. */
+  STRIPE_API_URL: z.url({ protocol: /^http$/, hostname: /^(localhost|127\.0\.0\.1)$/ }).optional(),
+  /** The webhook endpoint's signing secrets, separated by commas: two while one is rolled over. */
+  STRIPE_WEBHOOK_SECRETS: z.string().transform((text) => text.split(",").map((secret) => secret.trim()))
+    .pipe(z.array(z.string().regex(/^whsec_\w+$/, "expected whsec_…, separated by commas"))).optional(),
+  /** Where checkout may send a browser back to besides APP_URL: origins, separated by commas. */
+  BILLING_RETURN_ORIGINS: z.string().optional(),
   /** `1`: mails are written to the log instead, while developing. */
   NECTAR_CONSOLE_MAIL: z.enum(["0", "1"]).optional(),
 };

@@ -7,6 +7,7 @@ Deno.test("redact takes out what opens doors", () => {
       "connect to postgresql://…@db.internal:5432/x failed",
     "mongodb+srv://me:secret@cluster": "mongodb+srv://…@cluster",
     "key sb_secret_abc-DEF_1 refused": "key sb_secret_… refused",
+    "rk_live_abc, sk_test_abc, whsec_abc": "rk_live_…, sk_test_…, whsec_…",
     "Bearer eyJhbGciOi.eyJzdWIi.c2lnbmF0dXJl": "Bearer eyJ…",
     "nothing to hide at https://example.com/a@b": "nothing to hide at https://example.com/a@b",
   };

@@ -54,6 +54,7 @@ Deno.test("200: every task and every entry is told", async () => {
     skipped: false,
     tasks: [{ name: "delete_expired_invitations", status: "done", count: 2 }],
     outbox: [{ kind, status: "done", completed: 3, failed: 0 }],
+    jobs: [],
   });
   assert.deepEqual(noted.completed, [1, 2, 3]);
 });

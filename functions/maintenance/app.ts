@@ -7,10 +7,12 @@ import { errorResponses } from "../_shared/responses.ts";
 import { createBackend } from "./backend.ts";
 import type { Consumer } from "./consumers.ts";
 import { drain } from "./drain.ts";
-import { type OutboxReport, report, type Task } from "./schemas.ts";
+import type { Job } from "./jobs.ts";
+import { type JobReport, type OutboxReport, report, type Task } from "./schemas.ts";
 
 export interface MaintenanceOptions {
   consumers: readonly Consumer[];
+  jobs?: readonly Job[];
   /** Most milliseconds until no further batch is begun. Default 20,000. */
   budgetMs?: number;
   /** Milliseconds since 1970. */
@@ -25,8 +27,15 @@ export interface MaintenanceOptions {
 const LEASE_SECONDS = 120;
 
 export function createApp(
-  { consumers, budgetMs = 20_000, clock = Date.now, log = logToConsole, keys, connect = createBackend }:
-    MaintenanceOptions,
+  {
+    consumers,
+    jobs = [],
+    budgetMs = 20_000,
+    clock = Date.now,
+    log = logToConsole,
+    keys,
+    connect = createBackend,
+  }: MaintenanceOptions,
 ): FunctionApp {
   const app = createFunction({ name: "maintenance", log, clock });
 
@@ -63,20 +72,32 @@ export function createApp(
         error: describeError(error),
       });
 
-    const backend = connect(c.var.supabaseContext.supabaseAdmin, c.var.requestId);
+    const admin = c.var.supabaseContext.supabaseAdmin;
+    const backend = connect(admin, c.var.requestId);
     const results = await backend.runTasks();
     const tasks = Object.entries(results ?? {}).map(([name, result]) => taskOf(name, result));
     const outbox: OutboxReport[] = [];
     for (const consumer of consumers) {
-      outbox.push(await drain(consumer, { backend, timeIsUp, leaseSeconds: LEASE_SECONDS, onFailure }));
+      outbox.push(
+        await drain(consumer, { backend, admin, timeIsUp, leaseSeconds: LEASE_SECONDS, onFailure }),
+      );
     }
-    const failed = [...tasks, ...outbox].some(({ status }) => status === "failed");
+    const done: JobReport[] = [];
+    for (const { name, ready, run } of jobs) {
+      const nothing = { name, count: 0 };
+      const result = ready()
+        ? await run(admin, timeIsUp).catch((error: unknown) => onFailure(name, error))
+        : { status: "waiting" as const };
+      done.push({ ...nothing, ...(result ?? { status: "failed" as const }) });
+    }
+    const failed = [...tasks, ...outbox, ...done].some(({ status }) => status === "failed");
     c.header("cache-control", "no-store");
     return c.json({
       status: failed ? "degraded" as const : "ok" as const,
       skipped: results === undefined,
       tasks,
       outbox,
+      jobs: done,
     }, 200);
   });
   return app;

@@ -20,13 +20,21 @@ const outbox = z.object({
   failed: count,
 }).openapi("OutboxReport");
 
+const job = z.object({
+  name: z.string().openapi({ example: "reconcile_stripe" }),
+  status: z.enum(["done", "waiting", "failed", "unfinished"]),
+  count: count.openapi({ description: "How many things it changed." }),
+}).openapi("MaintenanceJob");
+
 export const report = z.object({
   status: z.enum(["ok", "degraded"]).openapi({ description: "`degraded`: something failed." }),
   skipped: z.boolean().openapi({ description: "True when another run's tasks were under way." }),
   tasks: z.array(task),
   outbox: z.array(outbox),
+  jobs: z.array(job),
 }).openapi("MaintenanceReport");
 
 export type Task = z.infer<typeof task>;
 export type OutboxReport = z.infer<typeof outbox>;
+export type JobReport = z.infer<typeof job>;
 export type Report = z.infer<typeof report>;

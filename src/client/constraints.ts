@@ -4,11 +4,13 @@ export const constraintMessages = {
   already_member: "This person is a member already. Change their role instead.",
   already_permitted: "The role has this permission already.",
   application_slug_taken: "Another application of this organization has this slug. Choose another.",
+  invalid_amount: "An amount is a whole number of the currency's smallest unit, not below zero.",
   invalid_application_description: "A description has at most 2000 characters.",
   invalid_application_name: "A name has 1 to 100 visible characters, without < and >.",
   invalid_application_slug: "A slug has 1 to 48 letters a-z, digits and single hyphens between them.",
   invalid_avatar_url:
     "An avatar is an https:// address of at most 2048 characters, without spaces and quotes.",
+  invalid_currency: "A currency is three small letters, such as eur.",
   invalid_email: "This is not an e-mail address.",
   invalid_environments:
     "Environments are named settings: NAMES_LIKE_THIS with texts, numbers or booleans, of at most 16 KiB.",
@@ -21,6 +23,7 @@ export const constraintMessages = {
   invalid_settings: "Settings are a JSON object of at most 16 KiB.",
   invalid_slug: "A slug has 3 to 48 letters a-z, digits and single hyphens between them.",
   invalid_user_name: "A name has 1 to 100 visible characters, without < and >.",
+  missing_reason: "Say in up to 500 characters why the organization is granted something else than its plan.",
   offer_to_oneself: "Ownership is offered to somebody else.",
   role_in_use: "Members or invitations have this role. Say which role they get instead.",
   role_key_taken: "This organization has a role with this key. Choose another.",

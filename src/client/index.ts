@@ -1,4 +1,5 @@
 export type { AuditEntry, AuditLogOptions } from "./audit-log.ts";
+export type { BillingClient, Selection, SoldPlan } from "./billing.ts";
 export {
   createNectarClient,
   type NectarClient,

@@ -39,6 +39,7 @@ try {
   starting = startStack({
     ...options,
     watch: true,
+    sellPlans: true,
     step: showStep,
     onMail: ({ to, subject, text }) => print(`\n✉ to ${to}: ${subject}\n${text}\n`),
     onFunctionLine: (name, line) => {

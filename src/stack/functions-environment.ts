@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { parseEnv } from "node:util";
 import { StackFailure } from "./failure.ts";
@@ -50,4 +51,12 @@ const withoutQuoted = (text: string) =>
 /** What an operator sets, and a newcomer need not: links lead to a page on this machine, mails go to the log. */
 export function developersEnvironment(siteUrl: string): Record<string, string> {
   return { APP_URL: siteUrl, NECTAR_CONSOLE_MAIL: "1" };
+}
+
+/** The stand-in's keys. The API's is the same at every start, so that one can be used by hand. */
+export function stripeEnvironment() {
+  return {
+    STRIPE_SECRET_KEY: "sk_test_standin",
+    STRIPE_WEBHOOK_SECRETS: `whsec_${randomBytes(24).toString("hex")}`,
+  };
 }

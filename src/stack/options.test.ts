@@ -6,6 +6,7 @@ test("without flags or environment, what the documents say", () => {
   expect(startOptions([], {})).toEqual({
     port: 54321,
     databasePort: 54330,
+    stripePort: 54340,
     directory: repository(".nectar"),
     mongoUri: undefined,
     findMongo: true,
@@ -29,6 +30,7 @@ test.each([
   [{ NECTAR_PORT: "http" }, "NECTAR_PORT is http: expected a port between 1 and 65535."],
   [{ NECTAR_PORT: "0" }, "NECTAR_PORT is 0"],
   [{ NECTAR_DB_PORT: "70000" }, "NECTAR_DB_PORT is 70000"],
+  [{ NECTAR_STRIPE_PORT: "54330" }, "NECTAR_DB_PORT and NECTAR_STRIPE_PORT are both 54330"],
   [{ NECTAR_DB_PORT: "54321" }, "NECTAR_PORT and NECTAR_DB_PORT are both 54321"],
 ])("%j is refused", (environment, message) => {
   expect(() => startOptions([], environment)).toThrow(message);

@@ -11,6 +11,8 @@ export interface StartOptions {
   port: number;
   /** `NECTAR_DB_PORT`, default 54330: PostgreSQL. */
   databasePort: number;
+  /** `NECTAR_STRIPE_PORT`, default 54340: the Stripe stand-in. */
+  stripePort: number;
   /** `NECTAR_DATA`, default `.nectar`: keys, data and what is running. */
   directory: string;
   /** `MONGODB_URI`: a MongoDB of one's own. */
@@ -26,12 +28,13 @@ export const usage = `npm start [-- --reset]
 
   --reset          throw the local data away and start anew
 
-  NECTAR_PORT      the one port of the API                   54321
-  NECTAR_DB_PORT   PostgreSQL                                54330
-  NECTAR_DATA      folder for data and keys                  .nectar
-  MONGODB_URI      a MongoDB of your own, or none            one is started where
+  NECTAR_PORT         the one port of the API                54321
+  NECTAR_DB_PORT      PostgreSQL                             54330
+  NECTAR_STRIPE_PORT  the Stripe stand-in                    54340
+  NECTAR_DATA         folder for data and keys               .nectar
+  MONGODB_URI         a MongoDB of your own, or none         one is started where
                                                              it can be had
-  functions/.env   more environment for the edge functions`;
+  functions/.env      more environment for the edge functions`;
 
 export function startOptions(
   args: string[] = process.argv.slice(2),
@@ -48,15 +51,17 @@ export function startOptions(
     throw new StackFailure(`${what}\n\n${usage}`);
   }
   const mongo = environment["MONGODB_URI"] || undefined;
-  const ports = {
-    port: port(environment, "NECTAR_PORT", 54321),
-    databasePort: port(environment, "NECTAR_DB_PORT", 54330),
-  };
-  if (ports.port === ports.databasePort) {
-    throw new StackFailure(`NECTAR_PORT and NECTAR_DB_PORT are both ${ports.port}: each needs its own.`);
+  const usual = { NECTAR_PORT: 54321, NECTAR_DB_PORT: 54330, NECTAR_STRIPE_PORT: 54340 };
+  const ports = Object.entries(usual).map(([name, port]) => [name, portOf(environment, name, port)] as const);
+  for (const [name, chosen] of ports) {
+    const [other] = ports.find(([other, port]) => port === chosen && other !== name) ?? [];
+    if (other) throw new StackFailure(`${name} and ${other} are both ${chosen}: each needs its own.`);
   }
+  const [[, port], [, databasePort], [, stripePort]] = ports as [Port, Port, Port];
   return {
-    ...ports,
+    port,
+    databasePort,
+    stripePort,
     directory: repository(environment["NECTAR_DATA"] || ".nectar"),
     mongoUri: mongo === "none" ? undefined : mongo,
     findMongo: mongo !== "none",
@@ -64,7 +69,9 @@ export function startOptions(
   };
 }
 
-function port(environment: Record<string, string | undefined>, name: string, usual: number): number {
+type Port = readonly [name: string, port: number];
+
+function portOf(environment: Record<string, string | undefined>, name: string, usual: number): number {
   const given = environment[name] || String(usual);
   const value = Number(given);
   if (Number.isInteger(value) && value > 0 && value < 65_536) return value;

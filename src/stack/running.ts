@@ -79,6 +79,6 @@ function alreadyRunning({ pid, url }: Running): StackFailure {
   return new StackFailure(
     `Nectar runs already from this folder, at ${url} (process ${pid}).\n` +
       "Stop it with Ctrl-C where it runs. A second one beside it needs a NECTAR_PORT,\n" +
-      "NECTAR_DB_PORT and NECTAR_DATA of its own.",
+      "NECTAR_DB_PORT, NECTAR_STRIPE_PORT and NECTAR_DATA of its own.",
   );
 }

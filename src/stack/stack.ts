@@ -1,9 +1,16 @@
 import { mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { type Plan, readPlans } from "../billing/plan-file.ts";
+import { syncPlans } from "../billing/sync-plans.ts";
 import { StackFailure } from "./failure.ts";
 import { startFunctionsHost } from "./functions/host.ts";
-import { developersEnvironment, operatorsEnvironment, platformEnvironment } from "./functions-environment.ts";
+import {
+  developersEnvironment,
+  operatorsEnvironment,
+  platformEnvironment,
+  stripeEnvironment,
+} from "./functions-environment.ts";
 import { type Mail, startGateway } from "./gateway/gateway.ts";
 import { loadKeys, type ProjectKeys } from "./keys.ts";
 import { type Mongo, startMongo } from "./mongo.ts";
@@ -14,6 +21,8 @@ import { endOrphanedServer, removeCluster, startPostgres } from "./postgres/serv
 import { endProcesses, type Process, processOf } from "./processes.ts";
 import { repository } from "./repository.ts";
 import { claim } from "./running.ts";
+import { ENDPOINT_EVENTS } from "./stripe/endpoint.ts";
+import { type StandInServer, startStripeServer } from "./stripe/server.ts";
 import { startWatchdog } from "./watchdog-client.ts";
 
 const PART_STOP_MS = 10_000;
@@ -24,6 +33,10 @@ export interface StackOptions {
   /** The gateway's port. */
   port: number;
   databasePort: number;
+  /** The Stripe stand-in's port. Default: any that is free. */
+  stripePort?: number;
+  /** Whether the stand-in sells the plan file's plans. Default false. */
+  sellPlans?: boolean;
   mongoUri?: string | undefined;
   /** `false`: no MongoDB but a given one. Default true. */
   findMongo?: boolean;
@@ -47,6 +60,8 @@ export interface Stack {
   /** For `postgres`, which is no superuser. */
   databaseUrl: string;
   mongo: Mongo;
+  /** Absent where functions/.env names an account at Stripe. */
+  stripe: StandInServer | undefined;
   functions: string[];
   /** Resolves, with the reason, when a part that nothing works without has ended by itself. */
   broken: Promise<string>;
@@ -94,10 +109,13 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     if (options.reset) {
       removeCluster(cluster);
       rmSync(path.join(directory, "mongo"), { recursive: true, force: true });
+      rmSync(path.join(directory, "stripe.json"), { force: true });
     }
     const keys = await loadKeys(path.join(directory, "keys.json"));
     const secrets = operatorsEnvironment(repository("functions/.env"));
     const settings = projectSettings();
+    const standsIn = !secrets["STRIPE_SECRET_KEY"];
+    if (standsIn && options.stripePort) await requirePort(options.stripePort, "NECTAR_STRIPE_PORT");
 
     const database = await run(
       "PostgreSQL",
@@ -135,6 +153,24 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     parts.push(mongo.stop);
     note("mongo", mongo.pid ? [mongo.pid] : []);
 
+    const stripeSecrets = stripeEnvironment();
+    const stripe = standsIn
+      ? await run(
+          "Stripe",
+          () =>
+            startStripeServer({
+              port: options.stripePort ?? 0,
+              secretKey: stripeSecrets.STRIPE_SECRET_KEY,
+              webhookSecrets: [stripeSecrets.STRIPE_WEBHOOK_SECRETS],
+              webhookUrl: `${url}/functions/v1/stripe-webhook`,
+              webhookTypes: ENDPOINT_EVENTS,
+              file: path.join(directory, "stripe.json"),
+            }),
+          (server) => `a stand-in at ${server.url}`,
+        )
+      : undefined;
+    if (stripe) parts.push(stripe.close);
+
     const functions = await run(
       "Functions",
       () =>
@@ -142,6 +178,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
           directory: repository("functions"),
           environment: {
             ...developersEnvironment(settings.auth.siteUrl),
+            ...(stripe && { ...stripeSecrets, STRIPE_API_URL: stripe.url }),
             ...secrets,
             ...platformEnvironment(url, keys, databaseUrl, mongo.uri),
           },
@@ -149,7 +186,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
           watch: options.watch ?? false,
           onProcesses: (pids) => note("functions", pids),
         }),
-      ({ names }) => names.join(", "),
+      ({ names }) => `${names.length}, under /functions/v1`,
     );
     parts.push(functions.close);
 
@@ -171,15 +208,38 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       () => url,
     );
 
+    stripe?.standIn.webhooks.flow();
+    if (stripe && options.sellPlans) {
+      await run("Plans", () => sellAtStandIn(stripe, stripeSecrets.STRIPE_SECRET_KEY, url, keys), summary);
+    }
+
     const broken = database.exited.then(
       () => `PostgreSQL has ended by itself. Its log: ${database.directory}/server.log`,
     );
-    return { url, keys, databaseUrl, mongo, functions: functions.names, broken, stop };
+    return { url, keys, databaseUrl, mongo, stripe, functions: functions.names, broken, stop };
   } catch (error) {
     await stop();
     throw error;
   }
 }
+
+/** What an operator does by `npm run stripe:sync-plans`: without it there is nothing to buy. */
+async function sellAtStandIn({ standIn }: StandInServer, stripeKey: string, url: string, keys: ProjectKeys) {
+  const { default: Stripe } = await import("stripe");
+  const { createClient } = await import("@supabase/supabase-js");
+  const plans = readPlans();
+  await syncPlans({
+    stripe: new Stripe(stripeKey, { httpClient: Stripe.createFetchHttpClient(standIn.fetchForSdk) }),
+    supabase: createClient(url, keys.secretKey, { auth: { persistSession: false } }),
+    plans,
+    livemode: false,
+    dryRun: false,
+    say: () => {},
+  });
+  return plans;
+}
+
+const summary = (plans: Plan[]) => `${plans.length}, of src/billing/plans.json`;
 
 /** Gives up on work that is aborted: what it had started is ended with everything else. */
 function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {

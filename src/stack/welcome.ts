@@ -1,7 +1,7 @@
 import type { Stack } from "./stack.ts";
 
 /** What a newcomer needs once everything runs. */
-export function welcome({ url, keys, databaseUrl }: Stack, milliseconds: number): string {
+export function welcome({ url, keys, databaseUrl, stripe }: Stack, milliseconds: number): string {
   return `
 Nectar is ready, in ${(milliseconds / 1000).toFixed(1)} s. Ctrl-C stops it.
 
@@ -9,6 +9,7 @@ Nectar is ready, in ${(milliseconds / 1000).toFixed(1)} s. Ctrl-C stops it.
   Publishable  ${keys.publishableKey}
   Secret       ${keys.secretKey}
   Database     ${databaseUrl.split("?")[0]}
+  Stripe       ${stripe ? `${stripe.url}, a stand-in: no money moves` : "your account, as functions/.env says"}
 
   Demo users   ada@example.com    owns Analytical Engines
                grace@example.com  owns Compiler Works,

@@ -21,20 +21,5 @@ create policy "everybody reads entitlement keys" on public.entitlement_keys
   using (true);
 
 insert into public.entitlement_keys (key, unit, default_value, description) values
-  ('seats', 'count', 3, 'Members of the organization.');
-
-create function private.entitlement(p_organization_id uuid, p_key text) returns bigint
-language plpgsql stable security definer
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  granted public.entitlement_keys;
-begin
-  select * into granted from public.entitlement_keys where key = p_key;
-  if not found then
-    raise exception 'There is no entitlement %.', p_key using errcode = '22023', hint = 'unknown_entitlement';
-  end if;
-  return granted.default_value;
-end
-$$;
-grant execute on function private.entitlement to service_role;
+  ('seats', 'count', 5, 'Members of the organization.'),
+  ('applications', 'count', 3, 'Applications of the organization, archived ones too.');

@@ -8,6 +8,14 @@ values (tests.id('acme'), 'invited@example.com', 'viewer', 'hash');
 insert into public.ownership_offers (organization_id, from_user_id, to_user_id)
 values (tests.id('acme'), tests.id('owner'), tests.id('admin'));
 
+insert into public.subscriptions (stripe_subscription_id, organization_id, status, currency, livemode, created)
+values ('sub_1', tests.id('acme'), 'active', 'eur', false, now());
+insert into public.subscription_items (stripe_item_id, organization_id, stripe_subscription_id, stripe_price_id)
+values ('si_1', tests.id('acme'), 'sub_1', 'price_1');
+insert into public.invoices
+  (stripe_invoice_id, organization_id, status, currency, total, subtotal, amount_due, amount_paid, amount_remaining, livemode, created)
+values ('in_1', tests.id('acme'), 'paid', 'eur', 900, 900, 900, 900, 0, false, now());
+
 create temporary table probes (operation text, needed text, to_see text, otherwise text, statement text);
 insert into probes values
   ('read applications', 'applications.read', null, 'none', 'select from public.applications'),
@@ -34,6 +42,13 @@ insert into probes values
   ('read the audit log', 'audit.read', null, 'none', 'select from public.audit_log'),
   ('verify the audit log', 'audit.read', null, 'denied', $$select public.verify_audit_chain(tests.id('acme'))$$),
   ('log an export', 'audit.read', null, 'denied', $$select public.log_audit_call(tests.id('acme'), 'audit.export')$$),
+
+  ('read the subscription', 'billing.read', null, 'none', 'select from public.subscriptions'),
+  ('read what it consists of', 'billing.read', null, 'none', 'select from public.subscription_items'),
+  ('read invoices', 'billing.read', null, 'none', 'select from public.invoices'),
+  ('read what was agreed on', 'billing.read', null, 'none', 'select from public.entitlement_overrides'),
+  ('begin to buy', 'billing.manage', null, 'denied', $$select public.billing_context(tests.id('acme'))$$),
+  ('read what one is entitled to', 'organizations.read', null, 'none', 'select from public.organization_entitlements'),
 
   ('read the organization', 'organizations.read', null, 'none', 'select from public.organizations'),
   ('change the organization', 'organizations.update', 'organizations.read', 'none',

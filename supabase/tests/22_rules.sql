@@ -82,6 +82,26 @@ insert into refused values
   ('invalid_application_description', $$update public.applications set description = repeat('x', 2001)$$),
   ('application_slug_taken', $$insert into public.applications (organization_id, name, slug)
     values (tests.id('acme'), 'Rocket', 'rocket')$$),
+  ('invalid_amount', $$insert into public.plan_prices
+    (stripe_price_id, plan_key, interval, currency, unit_amount, livemode) values ('price_1', 'free', 'month', 'eur', -1, false)$$),
+  ('invalid_amount', $$insert into public.invoices
+    (stripe_invoice_id, organization_id, status, currency, total, subtotal, amount_due, amount_paid, amount_remaining, livemode, created)
+    values ('in_1', tests.id('acme'), 'open', 'eur', -900, -900, 0, 0, -900, false, now())$$),
+  ('none', $$insert into public.invoices
+    (stripe_invoice_id, organization_id, status, currency, total, subtotal, amount_due, amount_paid, amount_remaining, livemode, created)
+    values ('in_1', tests.id('acme'), 'paid', 'eur', -900, -900, 0, 0, 0, false, now())$$),
+  ('none', $$insert into public.invoices
+    (stripe_invoice_id, organization_id, status, currency, total, subtotal, amount_due, amount_paid, amount_remaining, livemode, created)
+    values ('in_2', tests.id('acme'), 'paid', 'jpy', 9007199254740993, 9007199254740993, 9007199254740993, 9007199254740993, 0, false, now())$$),
+  ('invalid_currency', $$insert into public.plan_prices
+    (stripe_price_id, plan_key, interval, currency, unit_amount, livemode) values ('price_1', 'free', 'month', 'EUR', 900, false)$$),
+  ('invalid_currency', $$insert into public.invoices
+    (stripe_invoice_id, organization_id, status, currency, total, subtotal, amount_due, amount_paid, amount_remaining, livemode, created)
+    values ('in_1', tests.id('acme'), 'open', 'euro', 0, 0, 0, 0, 0, false, now())$$),
+  ('invalid_currency', $$insert into public.subscriptions (stripe_subscription_id, organization_id, status, currency, livemode, created)
+    values ('sub_1', tests.id('acme'), 'active', 'e1r', false, now())$$),
+  ('missing_reason', $$insert into public.entitlement_overrides (organization_id, key, value, reason)
+    values (tests.id('acme'), 'applications', 100, ' ')$$),
   ('none', $$insert into public.applications (organization_id, name, slug)
     values (tests.id('globex'), 'Rocket', 'rocket')$$);
 insert into refused

@@ -75,7 +75,11 @@ select isnt_empty(
 select is_empty(
   $$select relname from pg_class
     where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')
-      and relname <> 'audit_log' and not tests.is_catalogue(relname)
+      and relname <> all (array[
+        'audit_log',
+        -- what Stripe says, whose own log tells who changed it
+        'invoices', 'subscription_items', 'subscriptions'
+      ]) and not tests.is_catalogue(relname)
       and (select count(*) from pg_trigger where tgrelid = pg_class.oid and tgname in ('audit_insert', 'audit_update', 'audit_delete')) <> 3$$,
   'every core table is audited'
 );

@@ -76,7 +76,7 @@ select is_empty(
 );
 select isnt_empty($$select from public.audit_log where organization_id = tests.id('acme')$$, 'but for its trail');
 select results_eq(
-  $$select kind, organization_id from private.outbox where done_at is null$$,
+  $$select kind, organization_id from private.outbox where organization_id = tests.id('acme')$$,
   $$values ('organization.purged', tests.id('acme'))$$, 'and the other stores will hear of it'
 );
 select isnt_empty($$select from public.applications where organization_id = tests.id('globex')$$, 'others are untouched');

@@ -43,6 +43,10 @@ describe("ports", () => {
     const gateway = `✗ Port ${taken} is in use.\nFree it, or choose another one: NECTAR_PORT=`;
     await fails({ ports: [taken, await freePort()] }, new RegExp(gateway));
     await fails({ ports: [await freePort(), taken] }, new RegExp(gateway.replace("NECTAR", "NECTAR_DB")));
+    await fails(
+      { ports: [await freePort(), await freePort(), taken] },
+      new RegExp(gateway.replace("NECTAR", "NECTAR_STRIPE")),
+    );
   });
 
   test.concurrent("that is none", async () => {

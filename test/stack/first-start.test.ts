@@ -23,12 +23,21 @@ async function inDatabase<T>({ databasePort }: Started, query: string): Promise<
   }
 }
 
+/** Asks the stand-in, as its key allows anybody on this machine. */
+async function callStripe(url: string, path: string, method = "GET"): Promise<{ id: string }> {
+  const headers = { authorization: "Bearer sk_test_standin" };
+  const response = await fetch(`${url}/v1/${path}`, { method, headers });
+  return (await response.json()) as { id: string };
+}
+
 test("a start shows what a newcomer needs, a second one keeps it, --reset starts anew", async () => {
   const data = path.join(temporaryFolder(), "data");
   const first = await start({ root, data });
   const keys = await first.ready();
   expect(statSync(path.join(data, "keys.json")).mode & 0o777).toBe(0o600);
-  expect(first.output()).toMatch(/PostgreSQL.*\n.*Migrations.*\n.*MongoDB.*\n.*Functions.*\n.*Gateway/);
+  expect(first.output()).toMatch(
+    /PostgreSQL.*\n.*Migrations.*\n.*MongoDB.*\n.*Stripe.*\n.*Functions.*\n.*Gateway.*\n.*Plans/,
+  );
   expect(first.output()).toContain(first.url);
   expect(
     first
@@ -44,6 +53,9 @@ test("a start shows what a newcomer needs, a second one keeps it, --reset starts
     "Compiler Works",
   ]);
   expect((await fetch(`${first.url}/functions/v1/health`)).status).toBe(200);
+  const [, stripe = ""] = /Stripe +(\S+), a stand-in/.exec(first.output()) ?? [];
+  const bought = await callStripe(stripe, "customers", "POST");
+  expect(bought).toMatchObject({ object: "customer" });
   const jwks = await (await fetch(`${first.url}/auth/v1/.well-known/jwks.json`)).text();
   expect(jwks).not.toContain('"d"');
   const [role] = await inDatabase<{ rolsuper: boolean }>(
@@ -63,6 +75,8 @@ test("a start shows what a newcomer needs, a second one keeps it, --reset starts
 
   const second = await start({ root, data });
   expect(await second.ready()).toEqual(keys);
+  const [, again = ""] = /Stripe +(\S+), a stand-in/.exec(second.output()) ?? [];
+  expect(await callStripe(again, `customers/${bought.id}`)).toEqual(bought);
   expect(await inDatabase(second, history)).toEqual(applied);
   expect(await inDatabase(second, "select name from public.organizations order by 1")).toHaveLength(2);
   expect(

@@ -75,8 +75,8 @@ export interface StartOptions {
   user?: { uid: number; gid: number };
   /** Default: Node itself, on start.ts. */
   command?: string[];
-  /** Default: two free ones. */
-  ports?: [gateway: number, database: number];
+  /** Default: free ones. */
+  ports?: [gateway: number, database: number, stripe?: number];
 }
 
 export interface Started {
@@ -103,7 +103,10 @@ export interface Started {
 }
 
 export async function start(options: StartOptions): Promise<Started> {
-  const [port, databasePort] = options.ports ?? [await freePort(), await freePort()];
+  const [port, databasePort, stripePort = await freePort()] = options.ports ?? [
+    await freePort(),
+    await freePort(),
+  ];
   const data = options.data ?? path.join(temporaryFolder(), "data");
   const [command = "", ...args] = options.command ?? [process.execPath, "src/stack/start.ts"];
   const child: ChildProcess = spawn(command, [...args, ...(options.args ?? [])], {
@@ -112,6 +115,7 @@ export async function start(options: StartOptions): Promise<Started> {
       ...withoutNpm(process.env),
       NECTAR_PORT: String(port),
       NECTAR_DB_PORT: String(databasePort),
+      NECTAR_STRIPE_PORT: String(stripePort),
       NECTAR_DATA: data,
       MONGODB_URI: "none",
       ...options.environment,

@@ -17,6 +17,10 @@ export async function gather(sql: Sql): Promise<Crowd> {
   await sql`
     insert into public.organizations (id, name, slug)
     values (${organization}, 'Crowded', ${`crowded-${organization.slice(0, 8)}`})`;
+  // Tests of a limit set their own.
+  await sql`
+    insert into public.entitlement_overrides (organization_id, key, reason)
+    values (${organization}, 'applications', 'Agreed on.')`;
   return {
     organization,
     as: (userId, work) =>

@@ -5,6 +5,8 @@ export interface Project {
   secretKey: string;
   /** For `postgres`, which is no superuser. */
   databaseUrl: string;
+  /** The Stripe stand-in; absent where the project has an account at Stripe, or none. */
+  stripeUrl?: string | undefined;
 }
 
 type Environment = Record<string, string | undefined>;
@@ -17,6 +19,7 @@ export function projectOfEnvironment(environment: Environment): Project | undefi
       ...open,
       secretKey: read(environment, "SUPABASE_SECRET_KEY"),
       databaseUrl: read(environment, "SUPABASE_DB_URL"),
+      stripeUrl: environment["STRIPE_API_URL"],
     }
   );
 }

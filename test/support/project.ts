@@ -30,12 +30,13 @@ export default async function setup({ provide }: TestProject): Promise<() => Pro
     findMongo: false,
     durable: false,
   });
-  const { url, keys, databaseUrl } = stack;
+  const { url, keys, databaseUrl, stripe } = stack;
   provide("project", {
     url,
     publishableKey: keys.publishableKey,
     secretKey: keys.secretKey,
     databaseUrl,
+    stripeUrl: stripe?.url,
   });
   return async () => {
     await stack.stop();

@@ -1,0 +1,1 @@
+export { default } from "../../../functions/stripe-webhook/index.ts";

@@ -1,0 +1,116 @@
+import type { SupabaseContext } from "@supabase/server";
+import type { Database, Json } from "../../types/database.ts";
+import { dataOf } from "../_shared/database-errors.ts";
+import { AppError } from "../_shared/errors.ts";
+
+/** What billing knows of an organization. */
+export interface BillingContext {
+  organization: { id: string; name: string; slug: string };
+  customer_id: string | null;
+  livemode: boolean | null;
+  seats: { used: number; limit: number | null; billing: SeatBilling };
+  /** The one that has not ended; null when there is none. */
+  subscription: {
+    id: string;
+    status: string;
+    currency: string;
+    livemode: boolean;
+    items: {
+      id: string;
+      price_id: string;
+      plan_key: string | null;
+      kind: "plan" | "addon" | null;
+      quantity: number;
+    }[];
+  } | null;
+}
+
+export type SeatBilling = "included" | "bought" | "per_member";
+
+/** A price that is sold today. */
+export interface Price {
+  id: string;
+  interval: string;
+  currency: string;
+  kind: string;
+  seatBilling: SeatBilling;
+}
+
+/**
+ * The database: reading as the caller, whose permission it checks; writing what Stripe answered as a server. Throws
+ * AppErrors.
+ */
+export interface Backend {
+  /** @throws {AppError} `not_permitted` without billing.manage. */
+  context(organizationId: string): Promise<BillingContext>;
+  /** Those of the ids that are sold. */
+  prices(ids: string[], livemode: boolean): Promise<Price[]>;
+  /** The organization's customer: this one, or the one that was there first. */
+  linkCustomer(
+    organizationId: string,
+    customerId: string,
+    livemode: boolean,
+  ): Promise<string>;
+  /** To be drawn before Stripe is asked: what was read later wins. */
+  ticket(): Promise<number>;
+  apply(ticket: number, object: object): Promise<void>;
+}
+
+type Context = Pick<SupabaseContext<Database>, "supabase" | "supabaseAdmin">;
+
+export function createBackend(
+  { supabase, supabaseAdmin }: Context,
+  requestId: string,
+): Backend {
+  const header = ["x-request-id", requestId] as const;
+  return {
+    async context(organizationId) {
+      const answer = await supabase.rpc("billing_context", {
+        p_organization_id: organizationId,
+      });
+      return dataOf(answer) as unknown as BillingContext;
+    },
+    async prices(ids, livemode) {
+      const rows = dataOf(
+        await supabase.from("plan_prices")
+          .select(
+            "stripe_price_id, interval, currency, plans!inner (kind, seat_billing, archived_at)",
+          )
+          .in("stripe_price_id", ids).eq("active", true).eq(
+            "livemode",
+            livemode,
+          )
+          .is("plans.archived_at", null),
+      );
+      return rows.map(({ stripe_price_id, interval, currency, plans }) => ({
+        id: stripe_price_id,
+        interval,
+        currency,
+        kind: plans.kind,
+        seatBilling: plans.seat_billing as SeatBilling,
+      }));
+    },
+    async linkCustomer(organizationId, customerId, livemode) {
+      return dataOf(
+        await supabaseAdmin.rpc("link_stripe_customer", {
+          p_organization_id: organizationId,
+          p_customer_id: customerId,
+          p_livemode: livemode,
+        }).setHeader(...header),
+      );
+    },
+    async ticket() {
+      const [drawn] = dataOf(await supabaseAdmin.rpc("stripe_ticket", {}));
+      if (!drawn) throw new AppError("internal");
+      return drawn.ticket;
+    },
+    async apply(ticket, object) {
+      const args = { p_ticket: ticket, p_object: object as Json };
+      dataOf(
+        await supabaseAdmin.rpc("apply_stripe_object", args).setHeader(
+          ...header,
+        ),
+      );
+    },
+  };
+}

@@ -1,0 +1,55 @@
+import type Stripe from "stripe";
+import { AppError } from "../_shared/errors.ts";
+import type { BillingContext } from "./backend.ts";
+import type { Chosen, Line } from "./selection.ts";
+
+type Items = NonNullable<BillingContext["subscription"]>["items"];
+type ItemChange = Stripe.SubscriptionUpdateParams.Item;
+
+/** How long a preview holds, in seconds. */
+const PREVIEW_HOLDS = 3600;
+
+/**
+ * What to tell Stripe so that the subscription becomes what was chosen. Items that belong to no plan of ours are somebody's
+ * arrangement at Stripe, and stay.
+ */
+export function itemChanges(items: Items, { plan, addons }: Chosen): ItemChange[] {
+  const planItem = items.find(({ kind }) => kind === "plan");
+  const addonItems = items.filter(({ kind }) => kind === "addon");
+  const existing = (line: Line) => addonItems.find(({ price_id }) => price_id === line.price);
+  return [
+    { ...plan, ...(planItem && { id: planItem.id }) },
+    ...addons.map((line) => ({
+      ...line,
+      ...(existing(line) && { id: existing(line)?.id as string }),
+    })),
+    ...addonItems.filter(({ price_id }) => !addons.some(({ price }) => price === price_id))
+      .map(({ id }) => ({ id, deleted: true })),
+  ];
+}
+
+/** The moment that proration counts from. @throws {AppError} `preview_expired`. */
+export function prorationDate(given: number | undefined, now: number): number {
+  const seconds = Math.floor(now / 1000);
+  if (given === undefined) return seconds;
+  if (given > seconds + 60 || given < seconds - PREVIEW_HOLDS) {
+    throw new AppError("preview_expired");
+  }
+  return given;
+}
+
+/** What an invoice of a preview says, in the words of our schema. */
+export function previewOf(invoice: Stripe.Invoice, proration_date: number) {
+  return {
+    currency: invoice.currency,
+    amount_due: invoice.amount_due,
+    total: invoice.total,
+    lines: invoice.lines.data.map(({ description, amount, parent }) => ({
+      description,
+      amount,
+      proration: parent?.subscription_item_details?.proration ??
+        parent?.invoice_item_details?.proration ?? false,
+    })),
+    proration_date,
+  };
+}

@@ -1,0 +1,59 @@
+import type Stripe from "stripe";
+import { AppError } from "../_shared/errors.ts";
+import type { Backend, BillingContext } from "./backend.ts";
+import { fromStripe, isMissingCustomer } from "./stripe-errors.ts";
+
+export interface CustomerOptions {
+  client: Stripe;
+  backend: Pick<Backend, "linkCustomer" | "ticket" | "apply">;
+  context: Pick<BillingContext, "organization" | "customer_id">;
+  /** Where Stripe sends receipts until somebody changes it there. */
+  mail: string | undefined;
+  livemode: boolean;
+}
+
+/**
+ * Does something with the organization's one customer at Stripe, made when there is none, or when somebody deleted it
+ * there.
+ */
+export async function withCustomer<T>(
+  options: CustomerOptions,
+  work: (customerId: string) => Promise<T>,
+): Promise<T> {
+  const { backend, context, livemode } = options;
+  const ticket = context.customer_id && await backend.ticket();
+  try {
+    return await work(context.customer_id ?? await makeCustomer(options));
+  } catch (error) {
+    if (!isMissingCustomer(error)) throw error;
+    const gone = context.customer_id;
+    if (!gone || !ticket) {
+      throw new AppError("billing_unavailable", { cause: error });
+    }
+    await backend.apply(ticket, {
+      kind: "customer",
+      id: gone,
+      customer_id: gone,
+      livemode,
+      deleted: true,
+    });
+    return await work(await makeCustomer(options));
+  }
+}
+
+// The database decides which of two that race is the one.
+async function makeCustomer(
+  { client, backend, context, mail, livemode }: CustomerOptions,
+): Promise<string> {
+  const { organization } = context;
+  const made = await fromStripe(client.customers.create({
+    name: organization.name,
+    ...(mail && { email: mail }),
+    // For people who look at Stripe: nothing here trusts it.
+    metadata: { organization_id: organization.id },
+  }));
+  const linked = await backend.linkCustomer(organization.id, made.id, livemode);
+  // It would stay behind, empty.
+  if (linked !== made.id) await client.customers.del(made.id).catch(() => {});
+  return linked;
+}

@@ -1,0 +1,28 @@
+import { dataOf } from "../_shared/database-errors.ts";
+import type { StripeAccount } from "../_shared/stripe.ts";
+import type { Consumer } from "./consumers.ts";
+
+/** Marks at Stripe what closing did, so that restoring takes back that alone, and no cancellation of somebody's own. */
+const MARK = "nectar_closed";
+
+/** A closed organization's subscription ends with its period; a restored one's goes on. */
+export const stopRenewal = (account: StripeAccount): Consumer => ({
+  kind: "billing.renewal",
+  ready: () => account.configured,
+  async consume({ organization_id }, _timeIsUp, admin) {
+    const [found] = dataOf(await admin.rpc("billing_renewal", { p_organization_id: organization_id }));
+    if (!found) return true;
+    if (found.livemode !== account.livemode) throw new Error("the subscription is of Stripe's other mode");
+    const stripe = await account.client();
+    const { id, status, cancel_at_period_end, metadata } = await stripe.subscriptions.retrieve(
+      found.stripe_subscription_id,
+    );
+    if (status === "canceled") return true;
+    if (found.closed && !cancel_at_period_end) {
+      await stripe.subscriptions.update(id, { cancel_at_period_end: true, metadata: { [MARK]: "true" } });
+    } else if (!found.closed && metadata[MARK]) {
+      await stripe.subscriptions.update(id, { cancel_at_period_end: false, metadata: { [MARK]: "" } });
+    }
+    return true;
+  },
+});

@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import { parseEvent, targetOf } from "./event.ts";
+
+const target = (type: string, object: Record<string, unknown>) =>
+  targetOf(parseEvent({ id: "evt_1", object: "event", type, livemode: false, data: { object } }));
+
+Deno.test("each kind of event leads to the object that it may have changed", () => {
+  const subscription = { id: "sub_1", object: "subscription", customer: { id: "cus_1", object: "customer" } };
+  const ofSubscription = { kind: "subscription", id: "sub_1", customerId: "cus_1" };
+  for (const what of ["created", "updated", "deleted", "paused", "resumed", "trial_will_end", "some_day"]) {
+    assert.deepEqual(target(`customer.subscription.${what}`, subscription), ofSubscription);
+  }
+  const invoice = { id: "in_1", object: "invoice", customer: "cus_1" };
+  for (const what of ["created", "finalized", "paid", "payment_failed", "voided", "deleted"]) {
+    assert.deepEqual(target(`invoice.${what}`, invoice), {
+      kind: "invoice",
+      id: "in_1",
+      customerId: "cus_1",
+    });
+  }
+  const session = { id: "cs_1", object: "checkout.session", customer: "cus_1", subscription: "sub_1" };
+  assert.deepEqual(target("checkout.session.completed", session), ofSubscription);
+  assert.deepEqual(target("customer.deleted", { id: "cus_1", object: "customer" }), {
+    kind: "customer",
+    id: "cus_1",
+    customerId: "cus_1",
+  });
+});
+
+Deno.test("what changes nothing that is stored leads nowhere", () => {
+  for (
+    const [type, object] of [
+      ["invoice.upcoming", { id: "upcoming_in_1", object: "invoice", customer: "cus_1" }],
+      ["checkout.session.expired", { id: "cs_1", object: "checkout.session", subscription: null }],
+      ["customer.updated", { id: "cus_1", object: "customer" }],
+      ["customer.subscription.updated", { id: "si_1", object: "subscription_item" }],
+      ["balance.available", { object: "balance" }],
+    ] as const
+  ) {
+    assert.equal(target(type, object), undefined);
+  }
+});

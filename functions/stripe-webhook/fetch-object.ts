@@ -1,0 +1,35 @@
+import type Stripe from "stripe";
+import {
+  normalizeInvoice,
+  normalizeSubscription,
+  type StripeObject,
+  withAllItems,
+} from "../_shared/stripe-objects.ts";
+import type { Target } from "./event.ts";
+
+/** Stripe waits some ten seconds for an answer: two attempts and what the database needs fit into that. */
+const ONCE_AGAIN = { timeout: 3000, maxNetworkRetries: 1 };
+
+/** The object's state as it is at Stripe now, whatever the event said of it. */
+export async function fetchObject(stripe: Stripe, target: Target, livemode: boolean): Promise<StripeObject> {
+  const { kind, id, customerId } = target;
+  const gone = { kind, id, customer_id: customerId, livemode, deleted: true as const };
+  // A customer who is deleted cannot come back: there is nothing newer to fetch.
+  if (kind === "customer") return gone;
+  try {
+    return kind === "invoice"
+      ? normalizeInvoice(await stripe.invoices.retrieve(id, {}, ONCE_AGAIN))
+      : await subscriptionObject(stripe, id);
+  } catch (error) {
+    if (isMissing(error)) return gone;
+    throw error;
+  }
+}
+
+async function subscriptionObject(stripe: Stripe, id: string): Promise<StripeObject> {
+  const subscription = await stripe.subscriptions.retrieve(id, {}, ONCE_AGAIN);
+  return normalizeSubscription(await withAllItems(stripe, subscription, ONCE_AGAIN));
+}
+
+const isMissing = (error: unknown) =>
+  error instanceof Error && "code" in error && error.code === "resource_missing";

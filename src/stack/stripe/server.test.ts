@@ -1,0 +1,73 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import Stripe from "stripe";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { type StandInServer, startStripeServer } from "./server.ts";
+
+const secretKey = "sk_test_standin";
+let folder: string;
+let file: string;
+
+/** Where webhooks go: it takes them once it is told to. */
+const taken: string[] = [];
+let takes = true;
+const receiver = createServer((request, response) => {
+  let body = "";
+  request.on("data", (chunk) => {
+    body += chunk;
+  });
+  request.on("end", () => {
+    if (takes) taken.push(JSON.parse(body).type);
+    response.writeHead(takes ? 200 : 500).end();
+  });
+});
+
+let server: StandInServer;
+const start = () =>
+  startStripeServer({
+    port: 0,
+    secretKey,
+    webhookSecrets: ["whsec_standin"],
+    webhookUrl: `http://127.0.0.1:${(receiver.address() as AddressInfo).port}`,
+    file,
+    retryAfterMs: () => 20,
+  });
+const sdk = () =>
+  new Stripe(secretKey, { host: "127.0.0.1", port: new URL(server.url).port, protocol: "http" });
+
+beforeEach(async () => {
+  folder = mkdtempSync(path.join(tmpdir(), "nectar-stripe-"));
+  file = path.join(folder, "stripe.json");
+  await new Promise<void>((resolve) => receiver.listen(0, "127.0.0.1", resolve));
+  server = await start();
+});
+afterEach(async () => {
+  await server.close();
+  receiver.closeAllConnections();
+  await new Promise((resolve) => receiver.close(resolve));
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test("a restart keeps customers, time, and the events that nobody took", async () => {
+  server.standIn.webhooks.flow();
+  takes = false;
+  const customer = await sdk().customers.create({ email: "ada@example.com" });
+  server.standIn.advance(3600);
+  await server.close();
+
+  takes = true;
+  server = await start();
+  expect((await sdk().customers.retrieve(customer.id)).id).toBe(customer.id);
+  expect(server.standIn.ahead).toBe(3600);
+  server.standIn.webhooks.flow();
+  await expect.poll(() => taken).toEqual(["customer.created"]);
+  await expect.poll(() => server.standIn.webhooks.waiting).toHaveLength(0);
+});
+
+test("a damaged file is told, not thrown away", async () => {
+  writeFileSync(file, "{");
+  await expect(start()).rejects.toThrow(/stripe\.json is damaged/);
+});
