@@ -30,8 +30,10 @@ export interface ConnectionRequest {
   /**
    * A fresh TCP connection to the checked and pinned address. Rejects with a ConnectionFailure, which the runner remembers:
    * a driver may swallow it. The runner destroys every socket it gave when the test ends, however it ends.
+   *
+   * @param redirect - Where the server sends its client instead (TDS routing): resolved and checked anew, by the same guard.
    */
-  dial: () => Promise<Socket>;
+  dial: (redirect?: { host: string; port: number }) => Promise<Socket>;
   /** Aborts when the time for the whole call is up. */
   signal: AbortSignal;
   /** Milliseconds until then, for drivers that want numbers. At least 1. */
@@ -52,8 +54,8 @@ export interface EnginePhases {
 }
 
 export interface TlsFacts {
-  /** Such as `TLSv1.3`. */
-  version: string;
+  /** Such as `TLSv1.3`; null where the runtime does not tell. */
+  version: string | null;
   cipher: string | null;
   certificate: {
     subject: string;
