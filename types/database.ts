@@ -112,6 +112,95 @@ export type Database = {
         };
         Relationships: [];
       };
+      database_connections: {
+        Row: {
+          application_id: string | null;
+          ca_certificate: string | null;
+          created_at: string;
+          created_by: string | null;
+          database_name: string;
+          engine: Database["public"]["Enums"]["database_engine"];
+          host: string;
+          id: string;
+          last_test: Json | null;
+          last_tested_at: string | null;
+          name: string;
+          options: NonNullable<Json>;
+          organization_id: string;
+          port: number | null;
+          revision: number;
+          secret_version: number;
+          tls_mode: Database["public"]["Enums"]["connection_tls_mode"];
+          updated_at: string;
+          username: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          application_id?: string | null;
+          ca_certificate?: string | null;
+          created_at?: string;
+          created_by?: string | null;
+          database_name: string;
+          engine: Database["public"]["Enums"]["database_engine"];
+          host: string;
+          id?: string;
+          last_test?: Json | null;
+          last_tested_at?: string | null;
+          name: string;
+          options?: NonNullable<Json>;
+          organization_id: string;
+          port?: number | null;
+          revision?: number;
+          secret_version?: number;
+          tls_mode?: Database["public"]["Enums"]["connection_tls_mode"];
+          updated_at?: string;
+          username: string;
+        };
+        Update: {
+          application_id?: string | null;
+          ca_certificate?: string | null;
+          created_at?: string;
+          created_by?: string | null;
+          database_name?: string;
+          engine?: Database["public"]["Enums"]["database_engine"];
+          host?: string;
+          id?: string;
+          last_test?: Json | null;
+          last_tested_at?: string | null;
+          name?: string;
+          options?: NonNullable<Json>;
+          organization_id?: string;
+          port?: number | null;
+          revision?: number;
+          secret_version?: number;
+          tls_mode?: Database["public"]["Enums"]["connection_tls_mode"];
+          updated_at?: string;
+          username?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "database_connections_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "users";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "database_connections_organization_id_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organizations";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "unknown_application";
+            columns: ["organization_id", "application_id"];
+            isOneToOne: false;
+            referencedRelation: "applications";
+            referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
       entitlement_keys: {
         Row: {
           default_value: number | null;
@@ -511,6 +600,22 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      add_data_key: {
+        Args: {
+          p_id: string;
+          p_master_key_id: string;
+          p_nonce: string;
+          p_organization_id: string;
+          p_wrapped: string;
+        };
+        Returns: {
+          id: string;
+          master_key_id: string;
+          nonce: string;
+          version: number;
+          wrapped: string;
+        }[];
+      };
       change_member_role: {
         Args: { p_organization_id: string; p_role_key: string; p_user_id: string };
         Returns: {
@@ -559,6 +664,36 @@ export type Database = {
         };
       };
       complete_outbox: { Args: { p_ids: number[] }; Returns: undefined };
+      create_connection: {
+        Args: { p_connection_id: string; p_details: Json; p_organization_id: string; p_secret: Json };
+        Returns: {
+          application_id: string | null;
+          ca_certificate: string | null;
+          created_at: string;
+          created_by: string | null;
+          database_name: string;
+          engine: Database["public"]["Enums"]["database_engine"];
+          host: string;
+          id: string;
+          last_test: Json | null;
+          last_tested_at: string | null;
+          name: string;
+          options: NonNullable<Json>;
+          organization_id: string;
+          port: number | null;
+          revision: number;
+          secret_version: number;
+          tls_mode: Database["public"]["Enums"]["connection_tls_mode"];
+          updated_at: string;
+          username: string;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "database_connections";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       create_organization: {
         Args: { p_name: string; p_slug: string };
         Returns: {
@@ -579,6 +714,17 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      data_keys_to_rewrap: {
+        Args: { p_after?: string; p_limit?: number; p_master_key_id: string };
+        Returns: {
+          id: string;
+          master_key_id: string;
+          nonce: string;
+          organization_id: string;
+          version: number;
+          wrapped: string;
+        }[];
+      };
       decline_invitation: { Args: { p_token: string }; Returns: undefined };
       delete_account: { Args: Record<PropertyKey, never>; Returns: undefined };
       delete_role: {
@@ -586,6 +732,7 @@ export type Database = {
         Returns: undefined;
       };
       fail_outbox: { Args: { p_error: string; p_id: number }; Returns: undefined };
+      has_permission: { Args: { p_organization_id: string; p_permission: string }; Returns: boolean };
       invite_member: {
         Args: { p_email: string; p_organization_id: string; p_role_key: string };
         Returns: {
@@ -626,6 +773,33 @@ export type Database = {
           role_name: string;
         }[];
       };
+      read_connection_secret: {
+        Args: { p_connection_id: string };
+        Returns: {
+          ciphertext: string;
+          data_key_id: string;
+          data_key_nonce: string;
+          data_key_version: number;
+          master_key_id: string;
+          nonce: string;
+          version: number;
+          wrapped: string;
+        }[];
+      };
+      read_data_key: {
+        Args: { p_organization_id: string };
+        Returns: {
+          id: string;
+          master_key_id: string;
+          nonce: string;
+          version: number;
+          wrapped: string;
+        }[];
+      };
+      record_connection_test: {
+        Args: { p_connection_id: string; p_result: Json; p_revision: number };
+        Returns: boolean;
+      };
       remove_member: { Args: { p_organization_id: string; p_user_id: string }; Returns: undefined };
       resend_invitation: {
         Args: { p_invitation_id: string };
@@ -656,6 +830,7 @@ export type Database = {
         };
       };
       revoke_invitation: { Args: { p_invitation_id: string }; Returns: undefined };
+      rewrap_data_keys: { Args: { p_keys: Json }; Returns: number };
       run_maintenance: { Args: Record<PropertyKey, never>; Returns: Json };
       save_role: {
         Args: {
@@ -681,6 +856,37 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      take_connection_test: { Args: { p_organization_id: string }; Returns: undefined };
+      update_connection: {
+        Args: { p_connection_id: string; p_details: Json; p_revision: number; p_secret?: Json };
+        Returns: {
+          application_id: string | null;
+          ca_certificate: string | null;
+          created_at: string;
+          created_by: string | null;
+          database_name: string;
+          engine: Database["public"]["Enums"]["database_engine"];
+          host: string;
+          id: string;
+          last_test: Json | null;
+          last_tested_at: string | null;
+          name: string;
+          options: NonNullable<Json>;
+          organization_id: string;
+          port: number | null;
+          revision: number;
+          secret_version: number;
+          tls_mode: Database["public"]["Enums"]["connection_tls_mode"];
+          updated_at: string;
+          username: string;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "database_connections";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       verify_audit_chain: {
         Args: { p_from?: number; p_organization_id: string; p_to?: number };
         Returns: {
@@ -693,7 +899,8 @@ export type Database = {
       withdraw_ownership_offer: { Args: { p_organization_id: string }; Returns: undefined };
     };
     Enums: {
-      [_ in never]: never;
+      connection_tls_mode: "disable" | "require" | "verify-ca" | "verify-full" | "strict";
+      database_engine: "mssql" | "postgres" | "mysql";
     };
     CompositeTypes: {
       [_ in never]: never;
@@ -808,6 +1015,9 @@ export type CompositeTypes<
 
 export const Constants = {
   public: {
-    Enums: {},
+    Enums: {
+      connection_tls_mode: ["disable", "require", "verify-ca", "verify-full", "strict"],
+      database_engine: ["mssql", "postgres", "mysql"],
+    },
   },
 } as const;

@@ -80,11 +80,20 @@ export async function contentHash(
     "engine" | "database" | "schemas" | "tables" | "truncated"
   >,
 ): Promise<string> {
-  const content = { engine, database, schemas, tables: tables.map(({ rows: _, ...table }) => table), truncated };
-  const sorted = JSON.stringify(content, (_, value) =>
-    value !== null && typeof value === "object" && !Array.isArray(value)
-      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => byName(a, b)))
-      : value);
+  const content = {
+    engine,
+    database,
+    schemas,
+    tables: tables.map(({ rows: _, ...table }) => table),
+    truncated,
+  };
+  const sorted = JSON.stringify(
+    content,
+    (_, value) =>
+      value !== null && typeof value === "object" && !Array.isArray(value)
+        ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => byName(a, b)))
+        : value,
+  );
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(sorted));
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

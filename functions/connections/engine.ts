@@ -1,5 +1,8 @@
 import type { Socket } from "node:net";
 import type { z } from "@hono/zod-openapi";
+import type { SchemaSnapshot } from "../_shared/schema-snapshot.ts";
+
+export type { SchemaSnapshot } from "../_shared/schema-snapshot.ts";
 
 export const engineNames = ["mssql", "postgres", "mysql"] as const;
 export type EngineName = (typeof engineNames)[number];
@@ -98,41 +101,6 @@ export interface IntrospectionLimits {
   columns: number;
   /** Most bytes of the snapshot as JSON. */
   bytes: number;
-}
-
-export interface Column {
-  name: string;
-  /** As the engine writes it: `nvarchar(50)`, `numeric(10,2)`. */
-  type: string;
-  nullable: boolean;
-  default: string | null;
-  comment: string | null;
-  /** Identity, auto increment or serial. */
-  generated: boolean;
-}
-
-export interface Table {
-  schema: string;
-  name: string;
-  kind: "table" | "view";
-  comment: string | null;
-  /** The engine's own estimate; null where it has none. */
-  rows: number | null;
-  columns: Column[];
-  primary_key: string[];
-  foreign_keys: { name: string; columns: string[]; schema: string; table: string; references: string[] }[];
-  indexes: { name: string; columns: string[]; unique: boolean }[];
-}
-
-export interface SchemaSnapshot {
-  engine: EngineName;
-  server: ServerFacts;
-  database: string;
-  schemas: string[];
-  /** Sorted by schema and name. */
-  tables: Table[];
-  /** True when a limit was reached and something was left out. */
-  truncated: boolean;
 }
 
 /** One kind of database: one file in engines/, and its tests. */

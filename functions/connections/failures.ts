@@ -9,9 +9,11 @@ export const failureMessages = {
   timeout: "The server did not answer in time. Check the host, the port, and that a firewall lets us in.",
   tls_failed: "The encrypted connection could not be made.",
   tls_required: "The server accepts only encrypted connections. Choose a TLS mode that encrypts.",
-  login_failed: "The server refused the user name or the password. Check both, and that this login may connect.",
+  login_failed:
+    "The server refused the user name or the password. Check both, and that this login may connect.",
   database_not_found: "The server has no such database, or this login may not open it. Check its name.",
-  permission_denied: "The login works, but lacks a right that is needed. Ask the database's administrator for it.",
+  permission_denied:
+    "The login works, but lacks a right that is needed. Ask the database's administrator for it.",
   unsupported_server:
     "What answers there does not speak this engine's protocol, or speaks a version that is not supported.",
   runtime_unsupported:
