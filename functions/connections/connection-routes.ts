@@ -28,8 +28,7 @@ const answer = (description: string) => ({
 /** Making, reading, changing and deleting connections. */
 export function addConnectionRoutes(app: FunctionApp, dependencies: Dependencies): void {
   const { keys, connect, secretBox } = dependencies;
-  const middleware = [authenticate("user", keys)] as const;
-  const common = { tags: ["connections"], security: asUser, middleware };
+  const common = { tags: ["connections"], security: asUser, middleware: authenticate("user", keys) };
 
   const create = createRoute({
     ...common,
@@ -135,7 +134,11 @@ export function addConnectionRoutes(app: FunctionApp, dependencies: Dependencies
     const { organization_id, engine, tls_mode, options } = before;
     c.set("organizationId", organization_id);
     await backend.requireManager(organization_id);
-    const checked = checkTarget({ engine, tls_mode, options, ...changes }, dependencies);
+    const checked = checkTarget({
+      engine,
+      tls_mode: changes.tls_mode ?? tls_mode,
+      options: changes.options ?? options,
+    }, dependencies);
     const secret = password === undefined
       ? undefined
       : await seal(backend, before, before.secret_version + 1, password);

@@ -1,5 +1,4 @@
 import { connect, type Socket } from "node:net";
-import { setTimeout as wait } from "node:timers/promises";
 import { type AddressGuard, AddressRefused, type Host, parseHost } from "../_shared/address-guard.ts";
 import { ConnectionFailure } from "./failures.ts";
 
@@ -40,7 +39,16 @@ export interface Line {
 const connectTo: Connect = (host, port) =>
   connect({ host, port, family: host.includes(":") ? 6 : 4, autoSelectFamily: false, noDelay: true });
 
-const sleepFor = (ms: number, signal: AbortSignal) => wait(ms, undefined, { signal });
+// node:timers/promises leaves its timer behind on Deno 2.1.
+const sleepFor = (ms: number, signal: AbortSignal) =>
+  new Promise<void>((resolve, reject) => {
+    signal.throwIfAborted();
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    }, { once: true });
+  });
 
 /** @param signal - Ends every attempt at once. */
 export function openLine(host: Host, options: LineOptions, signal: AbortSignal): Line {

@@ -29,7 +29,10 @@ const refusals = [
 ] as const;
 const storedRefusals = ["connection_not_found", "master_key_missing", "secret_unreadable"] as const;
 const path = z.object({ id: z.uuid() });
-const answer = (schema: typeof testResult | typeof introspectionResult, description: string) => ({
+const answer = <Schema extends typeof testResult | typeof introspectionResult>(
+  schema: Schema,
+  description: string,
+) => ({
   description,
   content: { "application/json": { schema } },
 });
@@ -39,19 +42,17 @@ const result =
 /** The button: trying a database that was described, or one that is kept, and reading what is in it. */
 export function addTestRoutes(app: FunctionApp, dependencies: Dependencies): void {
   const { keys, connect, tester, secretBox, schemaStore, testsElsewhere } = dependencies;
-  const middleware = [
-    authenticate("user", keys),
-    forwardTo(() => testsElsewhere?.(), dependencies.fetch),
-  ] as const;
+  const authenticated = authenticate("user", keys);
+  const forwarded = forwardTo(() => testsElsewhere?.(), dependencies.fetch);
   const common = {
     method: "post" as const,
     tags: ["connections"],
     security: [{ userToken: [], publishableKey: [] }],
-    middleware,
   };
 
   const testAdHoc = createRoute({
     ...common,
+    middleware: [authenticated, forwarded] as const,
     path: "/test",
     operationId: "testConnectionSettings",
     summary: "Tries a database without keeping anything",
@@ -69,6 +70,7 @@ export function addTestRoutes(app: FunctionApp, dependencies: Dependencies): voi
 
   const testStored = createRoute({
     ...common,
+    middleware: [authenticated, forwarded] as const,
     path: "/{id}/test",
     operationId: "testConnection",
     summary: "Tries a database that is kept",
@@ -87,6 +89,7 @@ export function addTestRoutes(app: FunctionApp, dependencies: Dependencies): voi
 
   const introspect = createRoute({
     ...common,
+    middleware: [authenticated, forwarded] as const,
     path: "/{id}/introspect",
     operationId: "introspectConnection",
     summary: "Reads what is in a database: tables, columns, keys",

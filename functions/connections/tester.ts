@@ -1,5 +1,4 @@
 import { type Host, parseHost } from "../_shared/address-guard.ts";
-import { AppError } from "../_shared/errors.ts";
 import type {
   ConnectionRequest,
   Engine,
@@ -10,7 +9,7 @@ import type {
   TlsMode,
 } from "./engine.ts";
 import { ConnectionFailure } from "./failures.ts";
-import { type LineOptions, openLine } from "./line.ts";
+import { type Line, type LineOptions, openLine } from "./line.ts";
 import type { Runtime } from "./runtime.ts";
 
 /** A database to connect to, as it was described. */
@@ -70,12 +69,20 @@ export function createTester(options: TesterOptions): Tester {
   ): Promise<Attempt<T>> {
     const { clock = () => performance.now(), runtime } = options;
     const engine = options.engines[target.engine];
+    const guard = options.guard();
     const started = clock();
-    const signal = AbortSignal.any([caller, AbortSignal.timeout(ms)]);
-    const line = openLine(hostOf(target), { ...options, guard: options.guard() }, signal);
+    const deadline = new AbortController();
+    const timer = setTimeout(() => deadline.abort(), ms);
+    const signal = AbortSignal.any([caller, deadline.signal]);
+    let line: Line | undefined;
     try {
+      const { pin, dial, redirect, phases } = line = openLine(
+        hostOf(target),
+        { ...options, guard },
+        signal,
+      );
       const { host } = target;
-      const port = await portOf(engine, target, line.pin, signal);
+      const port = await portOf(engine, target, pin, signal);
       const request: ConnectionRequest = {
         host,
         port,
@@ -84,23 +91,23 @@ export function createTester(options: TesterOptions): Tester {
         password: target.password,
         tls: { mode: target.tls_mode, ca: target.ca_certificate ?? undefined },
         options: target.options,
-        dial: (redirect) => redirect ? line.redirect(redirect.host, redirect.port) : line.dial(port),
+        dial: (elsewhere) => elsewhere ? redirect(elsewhere.host, elsewhere.port) : dial(port),
         signal,
         timeLeft: () => Math.max(1, ms - (clock() - started)),
         clock,
         runtime,
       };
       const value = await unlessAborted(work(engine, request), signal);
-      return { value, total: clock() - started, ...line.phases };
+      return { value, total: clock() - started, ...phases };
     } catch (error) {
-      if (error instanceof AppError) throw error;
-      if (line.failure) throw line.failure;
+      if (line?.failure) throw line.failure;
       if (signal.aborted) throw new ConnectionFailure("timeout", { cause: error });
       if (error instanceof ConnectionFailure) throw error;
       onUnknown(target.engine, nameOf(error));
       throw new ConnectionFailure("unsupported_server", { cause: error });
     } finally {
-      line.hangUp();
+      clearTimeout(timer);
+      line?.hangUp();
     }
   }
 
