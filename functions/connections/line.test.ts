@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createServer, Socket } from "node:net";
 import { setImmediate as turn } from "node:timers/promises";
 import { createAddressGuard, type Host, type Resolve } from "../_shared/address-guard.ts";
+import { closedPort } from "../_shared/testing.ts";
 import { ConnectionFailure } from "./failures.ts";
 import { type Connect, openLine } from "./line.ts";
 
@@ -190,9 +191,7 @@ Deno.test("real sockets: an opened network is connected to, a closed one sees no
   line.hangUp();
   await left;
 
-  const shut = once(server, "close");
   server.close();
-  await shut;
   const nobody = openLine(host, { guard, attemptMs: 50 }, running);
-  await assert.rejects(nobody.dial(port), (error) => codeOf(error) === "refused");
+  await assert.rejects(nobody.dial(closedPort()), (error) => codeOf(error) === "refused");
 });
