@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
-import { concat, empty } from "./bytes.ts";
+import { concat, empty } from "../bytes.ts";
 import { packetAt } from "./packets.ts";
 
 // The driver forgets a login error that it has not parsed yet when the server's FIN is right behind it.

@@ -1,4 +1,4 @@
-import { concat, uint16, uint16At } from "./bytes.ts";
+import { concat, uint16, uint16At } from "../bytes.ts";
 
 export const prelogin = 0x12;
 export const result = 0x04;

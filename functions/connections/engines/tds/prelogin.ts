@@ -2,7 +2,7 @@ import type { Duplex } from "node:stream";
 import type { ProbeFacts } from "../../engine.ts";
 import { ConnectionFailure } from "../../failures.ts";
 import { untilAborted } from "../until-aborted.ts";
-import { concat, empty, uint16, uint16At } from "./bytes.ts";
+import { concat, empty, uint16, uint16At } from "../bytes.ts";
 import { packetAt, prelogin, result, toPackets } from "./packets.ts";
 
 const option = { version: 0, encryption: 1, instance: 2, thread: 3, mars: 4, end: 0xff } as const;

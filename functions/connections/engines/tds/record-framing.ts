@@ -1,5 +1,5 @@
 import { Transform } from "node:stream";
-import { concat, empty, uint16At } from "./bytes.ts";
+import { concat, empty, uint16At } from "../bytes.ts";
 import { packetAt, prelogin, result, toPackets } from "./packets.ts";
 
 const record = { changeCipherSpec: 0x14, alert: 0x15, handshake: 0x16, applicationData: 0x17 } as const;

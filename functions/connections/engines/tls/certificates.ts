@@ -1,5 +1,4 @@
-import { X509Certificate } from "node:crypto";
-import type { DetailedPeerCertificate } from "node:tls";
+import { createHash, X509Certificate } from "node:crypto";
 import type { TlsFacts } from "../../engine.ts";
 import { ConnectionFailure } from "../../failures.ts";
 import { printable } from "../printable.ts";
@@ -15,24 +14,28 @@ export function assertCertificates(pem: string): void {
   if (blocks.length === 0) throw new ConnectionFailure("tls_failed", { reason: "invalid_ca" });
 }
 
-export function certificateFacts(certificate: DetailedPeerCertificate | undefined): TlsFacts["certificate"] {
-  if (!certificate?.raw) return null;
-  const { subject, issuer, subjectaltname = "" } = certificate;
+/** @param der - Null where the runtime or the protocol does not show it. */
+export function certificateFacts(der: Uint8Array | null | undefined): TlsFacts["certificate"] {
+  if (!der) return null;
+  const { subject, issuer, subjectAltName, validFrom, validTo } = new X509Certificate(der);
   return {
     subject: commonName(subject),
     issuer: commonName(issuer),
-    names: subjectaltname.split(", ").filter(Boolean).slice(0, 20).map((name) =>
+    // Deno before 2.5 does not tell them.
+    names: (subjectAltName ?? "").split(", ").filter(Boolean).slice(0, 20).map((name) =>
       printable(name.replace(/^(DNS|IP Address):/, ""), 253)
     ),
-    valid_from: isoTime(certificate.valid_from),
-    valid_to: isoTime(certificate.valid_to),
-    fingerprint: certificate.fingerprint256.replaceAll(":", "").toLowerCase(),
-    self_signed: JSON.stringify(subject) === JSON.stringify(issuer),
+    valid_from: isoTime(validFrom),
+    valid_to: isoTime(validTo),
+    fingerprint: createHash("sha256").update(der).digest("hex"),
+    self_signed: subject === issuer,
   };
 }
 
-const commonName = (party: DetailedPeerCertificate["subject"] | undefined) =>
-  printable(party?.CN ?? party?.O ?? "", 200);
+function commonName(party: string): string {
+  const [, value = party] = party.match(/(?:^|\n|, )CN=([^\n]*)/) ?? [];
+  return printable(value, 200);
+}
 
 function isoTime(text: string): string {
   const time = new Date(text);

@@ -8,6 +8,7 @@ interface NativeConnection {
 }
 interface NativeTcp extends NativeConnection {
   localAddr: { port?: number };
+  setNoDelay: () => void;
 }
 interface NativeTls extends NativeConnection {
   handshake: () => Promise<unknown>;
@@ -28,6 +29,7 @@ export async function dialByDeno(
 ): Promise<{ near: NativeTcp; localPort: number | undefined }> {
   if (!native) throw new TypeError("This is not Deno.");
   const near = await native.connect({ hostname: "127.0.0.1", port });
+  near.setNoDelay();
   return { near, localPort: near.localAddr.port };
 }
 

@@ -8,6 +8,7 @@ import { assertCertificates, certificateFacts } from "./certificates.ts";
 import { tlsFailure } from "./failure.ts";
 import { dialByNode, loopbackPair } from "./loopback.ts";
 import { dialByDeno, native, startNativeTls } from "./native.ts";
+import { observeServer } from "./observer.ts";
 
 export interface SecureOptions {
   /** For SNI and the certificate; may be an IP address. Default: the request's. */
@@ -58,7 +59,7 @@ async function byNode(
   if (framing) {
     // Over loopback, since Deno has stalled on large writes over a stream that is no socket.
     const [near, far] = await pair(dialByNode) ?? (await import("node:stream")).duplexPair();
-    bridge(server, far, framing);
+    bridge(server, far, [framing.unwrap], [framing.wrap]);
     carrier = near;
   }
   const stream = connect({ socket: carrier, ...checks(other, mode), ...(ca && { ca }), ...protocols() });
@@ -104,26 +105,33 @@ async function byDeno(
   const ends = native && await pair(dialByDeno);
   if (!ends) throw new ConnectionFailure("runtime_unsupported");
   const [near, far] = ends;
-  bridge(server, far, framing);
+  const observer = observeServer();
+  bridge(
+    server,
+    far,
+    framing ? [framing.unwrap, observer.stream] : [observer.stream],
+    framing ? [framing.wrap] : [],
+  );
   const stream = await startNativeTls(near, { host: other, ca, alpn });
-  return { stream, facts: { version: null, cipher: null, certificate: null } };
+  const { version, certificate } = observer.observed();
+  return { stream, facts: { version, cipher: null, certificate: certificateFacts(certificate) } };
 }
 
 /** What arrives at one goes out of the other, until either closes. */
-function bridge(server: Duplex, far: Duplex, framing: SecureOptions["framing"]): void {
+function bridge(server: Duplex, far: Duplex, inwards: Transform[], outwards: Transform[]): void {
   const close = () => {
     server.destroy();
     far.destroy();
   };
   far.once("close", close);
-  pipeline(framing ? [server, framing.unwrap, far] : [server, far], (error) => error && close());
-  pipeline(framing ? [far, framing.wrap, server] : [far, server], close);
+  pipeline([server, ...inwards, far], (error) => error && close());
+  pipeline([far, ...outwards, server], close);
 }
 
 function factsOf(stream: TLSSocket): TlsFacts {
   return {
     version: stream.getProtocol(),
     cipher: stream.getCipher()?.name ?? null,
-    certificate: certificateFacts(stream.getPeerCertificate(true)),
+    certificate: certificateFacts(stream.getPeerCertificate(true)?.raw as unknown as Uint8Array | undefined),
   };
 }
