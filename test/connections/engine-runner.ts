@@ -31,7 +31,8 @@ function engineOf(name: EngineName, settings: RunRequest["settings"]): Engine {
   });
 }
 
-async function run({ engine: name, action, settings, within = 10_000, limits, ...given }: RunRequest) {
+async function run(asked: RunRequest) {
+  const { engine: name, action, settings, within = 10_000, limits, dialPort, ...given } = asked;
   const engine = engineOf(name, settings);
   const dials: ({ host: string; port: number } | null)[] = [];
   const deadline = Date.now() + within;
@@ -46,7 +47,7 @@ async function run({ engine: name, action, settings, within = 10_000, limits, ..
       dials.push(redirect ?? null);
       if (redirect?.host === "blocked.test") return Promise.reject(new ConnectionFailure("blocked_address"));
       return new Promise((resolve, reject) => {
-        const socket = connect(redirect?.port ?? given.port, address);
+        const socket = connect(redirect?.port ?? dialPort ?? given.port, address);
         socket.once("connect", () => resolve(socket));
         socket.once("error", () => reject(new ConnectionFailure("refused")));
       });
@@ -54,7 +55,7 @@ async function run({ engine: name, action, settings, within = 10_000, limits, ..
     signal: AbortSignal.timeout(within),
     timeLeft: () => Math.max(1, deadline - Date.now()),
     clock: () => performance.now(),
-    runtime: detectRuntime(),
+    runtime: settings?.oldDeno ? { tlsInsideTds: false } : detectRuntime(),
   };
   try {
     const value =

@@ -13,6 +13,8 @@ export interface RunRequest {
   port: number;
   /** Where `host` leads. Default 127.0.0.1. */
   address?: string;
+  /** Where every dial goes, whatever the port says. */
+  dialPort?: number;
   username: string;
   password: string;
   database?: string;
@@ -21,7 +23,13 @@ export interface RunRequest {
   limits?: Partial<IntrospectionLimits>;
   /** Milliseconds for the whole call. Default 10,000. */
   within?: number;
-  settings?: { localPair?: "none"; browserPort?: number };
+  settings?: {
+    /** A platform on which nobody may listen. */
+    localPair?: "none";
+    browserPort?: number;
+    /** TLS as for Deno before 2.5. */
+    oldDeno?: boolean;
+  };
 }
 
 export interface RunAnswer {
@@ -55,11 +63,11 @@ export const runtimes: Runtime[] = [
 if (!hosted) console.warn("! Deno 2.1.14 cannot be had for this platform: the engines are not tested on it.");
 
 /** Starts a process of this runtime that runs engines; one for a test file. */
-export function startRunner({ command }: Runtime) {
+export function startRunner({ command }: Runtime, environment: Record<string, string> = {}) {
   const [binary = "", ...args] = command;
   const runner = spawn(binary, [...args, repository("test/connections/engine-runner.ts")], {
     cwd: repository(),
-    env: { ...process.env, DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" },
+    env: { ...process.env, DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1", ...environment },
     stdio: ["pipe", "pipe", "inherit"],
   });
   const waiting = new Map<number, { resolve: (answer: RunAnswer) => void; reject: (error: Error) => void }>();

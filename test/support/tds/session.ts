@@ -76,9 +76,9 @@ export function serveSession(
   function onPrelogin(payload: Buffer) {
     if (state === "handshake") return void tls?.records.write(payload);
     if (fault === "reset_on_prelogin") return void socket.resetAndDestroy();
-    if (fault === "garbage") return void socket.write("HTTP/1.1 400 Bad Request\r\n\r\n");
+    if (fault === "garbage") return write(Buffer.from("HTTP/1.1 400 Bad Request\r\n\r\n"));
     // A first packet that never ends its message.
-    if (fault === "endless_prelogin") return void socket.write(Buffer.from([4, 0, 0, 9, 0, 0, 1, 0, 0]));
+    if (fault === "endless_prelogin") return write(Buffer.from([4, 0, 0, 9, 0, 0, 1, 0, 0]));
     const wish = readPreloginEncryption(payload);
     const reply = state === "tls" ? encryption.on : negotiate(wish, settings.encryption);
     after(delays.prelogin, () => {

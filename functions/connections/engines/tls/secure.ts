@@ -45,7 +45,7 @@ export async function secure(
     return await untilAborted(signal, begin(server, request, options, pair));
   } catch (error) {
     server.destroy();
-    throw tlsFailure(error, mode);
+    throw error instanceof ConnectionFailure ? error : tlsFailure(error, mode, null);
   }
 }
 
@@ -57,8 +57,10 @@ async function byNode(
 ): Promise<Secured> {
   let carrier = server;
   if (framing) {
-    // Over loopback, since Deno has stalled on large writes over a stream that is no socket.
-    const [near, far] = await pair(dialByNode) ?? (await import("node:stream")).duplexPair();
+    // Over loopback, since Deno stalls over a stream that is no socket, if not at once then on large writes.
+    const ends = await pair(dialByNode);
+    if (!ends) throw new ConnectionFailure("runtime_unsupported");
+    const [near, far] = ends;
     bridge(server, far, [framing.unwrap], [framing.wrap]);
     carrier = near;
   }
@@ -70,7 +72,13 @@ async function byNode(
     stream.once("close", () => reject(new ConnectionFailure("tls_failed", { reason: "protocol" })));
     stream.on("error", reject);
   });
-  return { stream, facts: factsOf(stream) };
+  const facts = factsOf(stream);
+  // Looked at here rather than by the runtime, which would say less of why: nothing has been sent yet.
+  if (mode !== "require" && stream.authorized !== true) {
+    stream.destroy();
+    throw tlsFailure(stream.authorizationError, mode, facts.certificate);
+  }
+  return { stream, facts };
 
   function protocols(): ConnectionOptions {
     return {
@@ -87,7 +95,7 @@ function checks(host: string, mode: TlsMode): ConnectionOptions {
     host,
     // An IP address is no server name (RFC 6066), but is compared with the certificate's.
     servername: isIP(host) ? "" : host,
-    rejectUnauthorized: mode !== "require",
+    rejectUnauthorized: false,
     ...(mode === "verify-ca" && { checkServerIdentity: () => undefined }),
   };
 }
@@ -98,7 +106,7 @@ function checks(host: string, mode: TlsMode): ConnectionOptions {
  */
 async function byDeno(
   server: Duplex,
-  { host, tls: { ca } }: ConnectionRequest,
+  { host, tls: { mode, ca } }: ConnectionRequest,
   { host: other = host, alpn, framing }: SecureOptions,
   pair: LocalPair,
 ): Promise<Secured> {
@@ -112,9 +120,14 @@ async function byDeno(
     framing ? [framing.unwrap, observer.stream] : [observer.stream],
     framing ? [framing.wrap] : [],
   );
-  const stream = await startNativeTls(near, { host: other, ca, alpn });
-  const { version, certificate } = observer.observed();
-  return { stream, facts: { version, cipher: null, certificate: certificateFacts(certificate) } };
+  const facts = () => {
+    const { version, certificate } = observer.observed();
+    return { version, cipher: null, certificate: certificateFacts(certificate) };
+  };
+  const stream = await startNativeTls(near, { host: other, ca, alpn }).catch((error) => {
+    throw tlsFailure(error, mode, facts().certificate);
+  });
+  return { stream, facts: facts() };
 }
 
 /** What arrives at one goes out of the other, until either closes. */
