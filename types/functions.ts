@@ -279,9 +279,9 @@ export interface components {
        * Format: uuid
        * @default null
        */
-      application_id: string | null;
+      application_id?: string | null;
       /** @default null */
-      ca_certificate: string | null;
+      ca_certificate?: string | null;
       /** @example shop */
       database_name: string;
       /** @enum {string} */
@@ -293,7 +293,7 @@ export interface components {
        * @description The engine's own, such as `{"instance": "SQLEXPRESS"}` for a named instance of SQL Server.
        * @default {}
        */
-      options: {
+      options?: {
         [key: string]: unknown;
       };
       /** Format: uuid */
@@ -304,13 +304,13 @@ export interface components {
        * @description null: the engine's own, or that of the named instance.
        * @default null
        */
-      port: number | null;
+      port?: number | null;
       /**
        * @description `verify-full`: encrypted, the certificate signed by a known authority and for this host. `verify-ca`: signed by a known authority. `strict`: as `verify-full`, with TLS before anything else (SQL Server, TDS 8). `require` (certificate not checked) and `disable` (not encrypted): only where the operator allows them.
        * @default verify-full
        * @enum {string}
        */
-      tls_mode: "disable" | "require" | "verify-ca" | "verify-full" | "strict";
+      tls_mode?: "disable" | "require" | "verify-ca" | "verify-full" | "strict";
       username: string;
     };
     ConnectionServer: {
@@ -363,7 +363,7 @@ export interface components {
     };
     ConnectionTestInput: {
       /** @default null */
-      ca_certificate: string | null;
+      ca_certificate?: string | null;
       /** @example shop */
       database_name: string;
       /** @enum {string} */
@@ -374,7 +374,7 @@ export interface components {
        * @description The engine's own, such as `{"instance": "SQLEXPRESS"}` for a named instance of SQL Server.
        * @default {}
        */
-      options: {
+      options?: {
         [key: string]: unknown;
       };
       /** Format: uuid */
@@ -385,13 +385,13 @@ export interface components {
        * @description null: the engine's own, or that of the named instance.
        * @default null
        */
-      port: number | null;
+      port?: number | null;
       /**
        * @description `verify-full`: encrypted, the certificate signed by a known authority and for this host. `verify-ca`: signed by a known authority. `strict`: as `verify-full`, with TLS before anything else (SQL Server, TDS 8). `require` (certificate not checked) and `disable` (not encrypted): only where the operator allows them.
        * @default verify-full
        * @enum {string}
        */
-      tls_mode: "disable" | "require" | "verify-ca" | "verify-full" | "strict";
+      tls_mode?: "disable" | "require" | "verify-ca" | "verify-full" | "strict";
       username: string;
     };
     ConnectionTestResult:
@@ -570,7 +570,7 @@ export interface components {
        */
       after?: string;
       /** @default 100 */
-      limit: number;
+      limit?: number;
     };
     MaintenanceReport: {
       outbox: components["schemas"]["OutboxReport"][];

@@ -1,5 +1,6 @@
 import { createClient, type SupabaseClient, type SupabaseClientOptions } from "@supabase/supabase-js";
 import type { Database } from "../../types/database.ts";
+import { type ConnectionsClient, createConnectionsClient } from "./connections.ts";
 import { createFunctionsClient, type FunctionsClient } from "./functions.ts";
 import { createOrganizationsClient, type OrganizationsClient } from "./organizations.ts";
 
@@ -30,6 +31,8 @@ export interface NectarClient {
   functions: FunctionsClient;
   /** Organizations live: members, invitations, roles, ownership, closing, and the audit log. */
   organizations: OrganizationsClient;
+  /** Customers' databases: added, tried, read. */
+  connections: ConnectionsClient;
 }
 
 /**
@@ -77,5 +80,10 @@ export function createNectarClient({
     fetch,
   });
 
-  return { supabase, functions, organizations: createOrganizationsClient(supabase, functions) };
+  return {
+    supabase,
+    functions,
+    organizations: createOrganizationsClient(supabase, functions),
+    connections: createConnectionsClient(functions),
+  };
 }

@@ -141,7 +141,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         startFunctionsHost({
           directory: repository("functions"),
           environment: {
-            ...developersEnvironment(settings.auth.siteUrl),
+            ...developersEnvironment(settings.auth.siteUrl, keys),
             ...secrets,
             ...platformEnvironment(url, keys, databaseUrl, mongo.uri),
           },

@@ -18,13 +18,15 @@ as $$
 declare
   -- Read before the row is locked: who had to wait is judged by a time that is earlier, never later.
   at constant timestamptz := clock_timestamp();
-  refill constant interval := make_interval(secs => 1 / p_per_second);
-  latest constant timestamptz := at + make_interval(secs => p_capacity / p_per_second);
+  refill interval;
+  latest timestamptz;
 begin
-  if not (p_capacity >= 1 and p_per_second > 0) then
+  if (p_capacity >= 1 and p_per_second > 0) is not true then
     raise exception using errcode = '22023', hint = 'invalid_bucket',
       message = 'A bucket has room for a token, and fills.';
   end if;
+  refill := make_interval(secs => 1 / p_per_second);
+  latest := at + make_interval(secs => p_capacity / p_per_second);
 
   insert into private.token_buckets as bucket (name, full_at) values (p_bucket, at + refill)
   on conflict (name) do update set full_at = greatest(bucket.full_at, at) + refill

@@ -13,7 +13,10 @@ create table public.database_connections (
   -- A name of letters, digits and hyphens, or an address as it is usually written. Whether it may be connected to is
   -- decided when it is resolved.
   host text not null constraint invalid_connection_host
-    check (char_length(host) <= 253 and host ~ '\A[a-z0-9]([a-z0-9.:-]*[a-z0-9])?\Z|\A::[a-f0-9:.]*\Z'),
+    check (
+      char_length(host) <= 253
+      and host ~ '\A[a-z0-9]([a-z0-9.-]*[a-z0-9])?\Z|\A[a-f0-9.]*:[a-f0-9.]*:[a-f0-9:.]*\Z'
+    ),
   -- null: the engine's own, or that of the named instance
   port integer constraint invalid_connection_port check (port between 1 and 65535),
   database_name text not null constraint invalid_connection_database

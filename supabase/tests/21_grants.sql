@@ -11,6 +11,8 @@ insert into granted values
   ('applications', 'authenticated', 'UPDATE', 'archived_at description environments name slug'),
   ('applications', 'authenticated', 'DELETE', '*'),
   ('audit_log', 'authenticated', 'SELECT', '*'),
+  ('database_connections', 'authenticated', 'SELECT', '*'),
+  ('database_connections', 'authenticated', 'DELETE', '*'),
   ('entitlement_keys', 'authenticated', 'SELECT', '*'),
   ('invitations', 'authenticated', 'SELECT', 'created_at email expires_at id invited_by organization_id role_key role_scope_id updated_at'),
   ('invitations', 'service_role', 'SELECT', 'created_at email expires_at id invited_by organization_id role_key role_scope_id updated_at'),
@@ -33,6 +35,7 @@ select table_name, 'service_role', privilege, '*'
 from (values
   ('applications', 'SELECT INSERT UPDATE DELETE'),
   ('audit_log', 'SELECT'),
+  ('database_connections', 'SELECT DELETE'),
   ('entitlement_keys', 'SELECT'),
   ('invitations', 'DELETE'),
   ('memberships', 'SELECT INSERT UPDATE DELETE'),
