@@ -341,11 +341,8 @@ export interface components {
       };
       /** @description What to do about it. */
       message: string;
-      /**
-       * @description discriminator enum property added by openapi-typescript
-       * @enum {string}
-       */
-      ok: "ConnectionTestFailure";
+      /** @enum {boolean} */
+      ok: false;
       /**
        * @description Of `tls_failed`.
        * @enum {string}
@@ -411,11 +408,8 @@ export interface components {
         tls: number | null;
         total: number;
       };
-      /**
-       * @description discriminator enum property added by openapi-typescript
-       * @enum {string}
-       */
-      ok: "ConnectionTestSuccess";
+      /** @enum {boolean} */
+      ok: true;
       server: components["schemas"]["ConnectionServer"];
       tls: components["schemas"]["ConnectionTls"];
     };
@@ -611,11 +605,8 @@ export interface components {
       /** @description The same for the same schema. */
       content_hash: string;
       database: string;
-      /**
-       * @description discriminator enum property added by openapi-typescript
-       * @enum {string}
-       */
-      ok: "SchemaSummary";
+      /** @enum {boolean} */
+      ok: true;
       schemas: number;
       server: components["schemas"]["ConnectionServer"];
       /** @description null: this backend keeps no snapshots. */

@@ -134,7 +134,7 @@ export const failure = z.object({
   }).optional().openapi({ description: "What the server told before it failed." }),
 }).openapi("ConnectionTestFailure");
 
-export const testResult = z.discriminatedUnion("ok", [success, failure]).openapi("ConnectionTestResult");
+export const testResult = z.union([success, failure]).openapi("ConnectionTestResult");
 export type TestResult = z.infer<typeof testResult>;
 export type TestFailure = z.infer<typeof failure>;
 
@@ -172,7 +172,7 @@ const introspected = z.object({
   snapshot_id: z.string().nullable().openapi({ description: "null: this backend keeps no snapshots." }),
   changes: z.number().int().nullable().openapi({ description: "Since the snapshot before." }),
 }).openapi("SchemaSummary");
-export const introspectionResult = z.discriminatedUnion("ok", [introspected, failure]).openapi(
+export const introspectionResult = z.union([introspected, failure]).openapi(
   "IntrospectionResult",
 );
 export type IntrospectionResult = z.infer<typeof introspectionResult>;

@@ -15,7 +15,7 @@ export type Connection = Schemas["Connection"];
 /** `ok` with what was found, or a code, and a sentence that says what to do. */
 export type ConnectionTestResult = Schemas["ConnectionTestResult"];
 /** What is in a database, in numbers; or why that is not known. */
-export type IntrospectionResult = Schemas["SchemaSummary"] | Schemas["ConnectionTestFailure"];
+export type IntrospectionResult = Schemas["IntrospectionResult"];
 
 /** Customers' databases: added, changed, tried, read. The calls of one who is signed in; nothing here throws. */
 export type ConnectionsClient = ReturnType<typeof createConnectionsClient>;
