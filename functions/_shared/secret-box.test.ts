@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
-import { Buffer } from "node:buffer";
 import { createDecipheriv } from "node:crypto";
 import { AppError } from "./errors.ts";
 import { createSecretBox, parseMasterKeys, type Sealed } from "./secret-box.ts";
 
-const first = `first:${Buffer.alloc(32, 1).toString("base64")}`;
-const second = `second:${Buffer.alloc(32, 2).toString("base64")}`;
+const bytes = (base64: string) => Uint8Array.from(atob(base64), (byte) => byte.charCodeAt(0));
+const base64 = (bytes: Uint8Array) => btoa(String.fromCharCode(...bytes));
+const filled = (byte: number) => new Uint8Array(32).fill(byte);
+const first = `first:${base64(filled(1))}`;
+const second = `second:${base64(filled(2))}`;
 const organizationId = "0b9f2f9e-6a3c-4b69-9d4b-6f2f8f0f6a11";
 const binding = { organizationId, connectionId: "6f2f8f0f-6a3c-4b69-9d4b-0b9f2f9e6a11", version: 3 };
 const canary = "canary-pässword-🔑";
@@ -20,9 +22,9 @@ const codeOf = async (work: Promise<unknown>) => {
   }
 };
 const flipped = (sealed: Sealed, part: keyof Sealed): Sealed => {
-  const bytes = Buffer.from(sealed[part], "base64");
-  bytes[0] = (bytes[0] ?? 0) ^ 1;
-  return { ...sealed, [part]: bytes.toString("base64") };
+  const changed = bytes(sealed[part]);
+  changed[0] = (changed[0] ?? 0) ^ 1;
+  return { ...sealed, [part]: base64(changed) };
 };
 
 Deno.test("what is sealed opens again, and never looks the same", async () => {
@@ -32,7 +34,7 @@ Deno.test("what is sealed opens again, and never looks the same", async () => {
     const sealed = await box.seal(key, binding, secret);
     assert.equal(await box.open(key, binding, sealed), secret);
     assert.notDeepEqual(sealed, await box.seal(key, binding, secret));
-    assert.equal(Buffer.from(sealed.nonce, "base64").length, 12);
+    assert.equal(bytes(sealed.nonce).length, 12);
   }
   assert.doesNotMatch(JSON.stringify([key, await box.seal(key, binding, canary)]), /canary/);
 });
@@ -79,7 +81,7 @@ Deno.test("one bit is enough: unreadable, never garbage", async () => {
 Deno.test("a master key that is lost, wrong or not there says so", async () => {
   const key = await createSecretBox(() => first).newDataKey(organizationId);
   const sealed = await createSecretBox(() => first).seal(key, binding, canary);
-  const wrong = `first:${Buffer.alloc(32, 9).toString("base64")}`;
+  const wrong = `first:${base64(filled(9))}`;
   for (
     const [keys, code] of [
       [undefined, "master_key_missing"],
@@ -113,9 +115,10 @@ Deno.test("the format: vectors that every later version must still open, and ano
   const counted = (count: number) => Uint8Array.from({ length: count }, () => next++ % 256);
   const box = createSecretBox(() => first, counted);
   const made = await box.newDataKey(organizationId);
-  const context = (...parts: (string | number)[]) => Buffer.from(["nectar/1", ...parts].join("\n"));
+  const context = (...parts: (string | number)[]) =>
+    new TextEncoder().encode(["nectar/1", ...parts].join("\n"));
   const dataKey = openByNode(
-    Buffer.alloc(32, 1),
+    filled(1),
     made,
     context("data-key", organizationId, made.id, "first", 1),
   );
@@ -123,7 +126,7 @@ Deno.test("the format: vectors that every later version must still open, and ano
 
   const sealed = await box.seal(made, binding, "correct horse");
   const bound = context("connection-secret", organizationId, binding.connectionId, 3);
-  assert.equal(openByNode(dataKey, sealed, bound).toString(), "correct horse");
+  assert.equal(new TextDecoder().decode(openByNode(dataKey, sealed, bound)), "correct horse");
 
   const anywhere = createSecretBox(() => first);
   assert.equal(await anywhere.open(vector.key, binding, vector.sealed), "correct horse");
@@ -141,12 +144,13 @@ const vector = {
   sealed: { ciphertext: "SSyqpIjnQta4OCnr5T5aBj42uP1DsaICF/SeD4k=", nonce: "CAgICAgICAgICAgI" },
 };
 
-function openByNode(key: Buffer, { ciphertext, nonce }: Sealed, context: Buffer): Buffer {
-  const bytes = Buffer.from(ciphertext, "base64");
-  const decipher = createDecipheriv("aes-256-gcm", key, Buffer.from(nonce, "base64"));
+function openByNode(key: Uint8Array, { ciphertext, nonce }: Sealed, context: Uint8Array): Uint8Array {
+  const sealed = bytes(ciphertext);
+  const decipher = createDecipheriv("aes-256-gcm", key, bytes(nonce));
   decipher.setAAD(context);
-  decipher.setAuthTag(bytes.subarray(-16));
-  return Buffer.concat([decipher.update(bytes.subarray(0, -16)), decipher.final()]);
+  decipher.setAuthTag(sealed.subarray(-16));
+  const opened = decipher.update(sealed.subarray(0, -16), undefined, "latin1") + decipher.final("latin1");
+  return Uint8Array.from(opened, (byte) => byte.charCodeAt(0));
 }
 
 Deno.test("master keys are read strictly, and never quoted", async () => {

@@ -1,4 +1,3 @@
-import { Buffer } from "node:buffer";
 import { AppError } from "./errors.ts";
 
 /** The master keys by id; the first wraps, all unwrap. */
@@ -41,6 +40,10 @@ export interface SecretBox {
   open(key: WrappedKey, binding: Binding, sealed: Sealed): Promise<string>;
 }
 
+// Written so that it means the same to the TypeScript of either Deno.
+const noBytes = () => new Uint8Array(0);
+type Bytes = ReturnType<typeof noBytes>;
+
 const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
 
@@ -55,7 +58,7 @@ export async function parseMasterKeys(text: string): Promise<MasterKeys> {
     const [, id, encoded] = entry.trim().match(/^([\w.-]{1,64}):([A-Za-z0-9+/]{43}=)$/) ?? [];
     if (!id || !encoded) throw new Error("a master key is id:base64, of 32 bytes");
     if (keys.has(id)) throw new Error(`two master keys have the id ${id}`);
-    keys.set(id, await importKey(Buffer.from(encoded, "base64")));
+    keys.set(id, await importKey(bytes(encoded)));
   }
   return keys;
 }
@@ -63,8 +66,7 @@ export async function parseMasterKeys(text: string): Promise<MasterKeys> {
 /** @param masterKeys - Read when first needed; undefined where there are none. */
 export function createSecretBox(
   masterKeys: () => string | undefined,
-  randomBytes: (count: number) => Uint8Array<ArrayBuffer> = (count) =>
-    crypto.getRandomValues(new Uint8Array(count)),
+  randomBytes: (count: number) => Bytes = (count) => crypto.getRandomValues(new Uint8Array(count)),
 ): SecretBox {
   let parsed: Promise<MasterKeys> | undefined;
 
@@ -85,13 +87,13 @@ export function createSecretBox(
     return first as [string, CryptoKey];
   }
 
-  async function wrap(organizationId: string, id: string, version: number, key: Uint8Array<ArrayBuffer>) {
+  async function wrap(organizationId: string, id: string, version: number, key: Bytes) {
     const [masterKeyId, masterKey] = await current();
     const sealed = await encrypt(masterKey, key, keyContext(organizationId, id, masterKeyId, version));
     return { organizationId, id, masterKeyId, version, ...sealed };
   }
 
-  async function unwrap(key: WrappedKey): Promise<Uint8Array<ArrayBuffer>> {
+  async function unwrap(key: WrappedKey): Promise<Bytes> {
     const masterKey = (await keys()).get(key.masterKeyId);
     if (!masterKey) {
       throw new AppError("master_key_missing", { cause: new Error(`No master key ${key.masterKeyId}.`) });
@@ -103,7 +105,7 @@ export function createSecretBox(
     );
   }
 
-  async function encrypt(key: CryptoKey, plain: Uint8Array<ArrayBuffer>, context: Uint8Array<ArrayBuffer>) {
+  async function encrypt(key: CryptoKey, plain: Bytes, context: Bytes) {
     const nonce = randomBytes(NONCE_BYTES);
     const algorithm = { name: "AES-GCM", iv: nonce, additionalData: context };
     return { ciphertext: base64(await crypto.subtle.encrypt(algorithm, key, plain)), nonce: base64(nonce) };
@@ -129,14 +131,14 @@ export function createSecretBox(
   };
 }
 
-const importKey = (bytes: Uint8Array<ArrayBuffer>) =>
+const importKey = (bytes: Bytes) =>
   crypto.subtle.importKey("raw", bytes, "AES-GCM", false, ["encrypt", "decrypt"]);
 
 async function decrypt(
   key: CryptoKey,
   { ciphertext, nonce }: Sealed,
-  context: Uint8Array<ArrayBuffer>,
-): Promise<Uint8Array<ArrayBuffer>> {
+  context: Bytes,
+): Promise<Bytes> {
   try {
     const algorithm = { name: "AES-GCM", iv: bytes(nonce), additionalData: context };
     return new Uint8Array(await crypto.subtle.decrypt(algorithm, key, bytes(ciphertext)));
@@ -153,6 +155,5 @@ const keyContext = (organizationId: string, id: string, masterKeyId: string, ver
 const context = (...parts: (string | number)[]) =>
   new TextEncoder().encode(["nectar/1", ...parts].join("\n").toLowerCase());
 
-const base64 = (bytes: ArrayBuffer | Uint8Array<ArrayBuffer>) =>
-  Buffer.from(bytes as ArrayBuffer).toString("base64");
-const bytes = (text: string) => new Uint8Array(Buffer.from(text, "base64"));
+const base64 = (buffer: ArrayBuffer | Bytes) => btoa(String.fromCharCode(...new Uint8Array(buffer)));
+const bytes = (text: string): Bytes => Uint8Array.from(atob(text), (byte) => byte.charCodeAt(0));

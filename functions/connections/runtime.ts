@@ -6,7 +6,8 @@ export interface Runtime {
   tlsInsideTds: boolean;
 }
 
-export function detectRuntime(deno: string | undefined = process.versions["deno"]): Runtime {
+export function detectRuntime(versions: Record<string, string | undefined> = process.versions): Runtime {
+  const deno = versions["deno"];
   const [major = 0, minor = 0] = (deno ?? "").split(".").map(Number);
   return { tlsInsideTds: !deno || major > 2 || (major === 2 && minor >= 5) };
 }

@@ -185,8 +185,12 @@ describe.skipIf(address.hostname !== "127.0.0.1")("a customer's database", () =>
   test("is tried ten times, and then no more for a while", async () => {
     const owned = must(await mallory.organizations.create({ name: "Scan", slug: uniqueSlug("scan") })).id;
     const tries = await Promise.all(
-      Array.from({ length: 14 }, () => mallory.connections.testSettings(owned, theirs)),
+      Array.from({ length: 14 }, () =>
+        // By its name, which the system's resolver knows.
+        mallory.connections.testSettings(owned, { ...theirs, host: "localhost" }),
+      ),
     );
+    for (const { data } of tries) if (data) expect(data).toMatchObject({ ok: true });
     const refused = tries.filter(({ error }) => error?.code === "too_many_tests");
     // A token comes back every six seconds: the machine may be slow.
     expect(refused.length).toBeGreaterThanOrEqual(1);
