@@ -68,6 +68,7 @@ async function run(asked: RunRequest) {
   } catch (error) {
     if (!(error instanceof ConnectionFailure)) return { thrown: String(error), dials };
     const { code, reason, facts } = error;
+    if (process.env["SHOW_CAUSE"]) console.error(error.cause);
     return { failure: { code, reason, facts }, dials };
   }
 }

@@ -85,6 +85,7 @@ export function startRunner({ command }: Runtime, environment: Record<string, st
   return {
     run: (request: RunRequest): Promise<RunAnswer> =>
       new Promise((resolve, reject) => {
+        if (runner.exitCode !== null) return reject(new Error("The runner has ended."));
         const id = next++;
         waiting.set(id, { resolve, reject });
         runner.stdin.write(`${JSON.stringify({ id, ...request })}\n`);

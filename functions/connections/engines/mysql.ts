@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { ConnectionRequest, Engine, EnginePhases, ServerFacts, TlsFacts } from "../engine.ts";
 import { ConnectionFailure, type FailureCode } from "../failures.ts";
 import { assembleSnapshot, type CatalogueRow, type CatalogueRows } from "../introspection/assemble.ts";
+import { driverSocket } from "./driver-socket.ts";
 import { mysqlCatalogue } from "./mysql-catalogue.ts";
 import { printable } from "./printable.ts";
 import { secure } from "./tls/secure.ts";
@@ -53,10 +54,8 @@ interface Session {
   query: (statement: string) => Promise<CatalogueRow[]>;
 }
 
-/** The parts of the driver that its own TLS stands on; its types leave them out. */
+/** The part of the driver that its own TLS stands on; its types leave it out. */
 interface Upgradable {
-  stream: Duplex;
-  packetParser: { execute: (bytes: Uint8Array) => void };
   startTLS: (onSecure: (error?: Error) => void) => void;
 }
 
@@ -68,24 +67,24 @@ async function withSession<T>(
   const { signal, clock } = request;
   const socket = await request.dial();
   const begun = clock();
-  const connection = createConnection(driverOptions(request, socket));
+  const driver = driverSocket(socket);
+  const connection = createConnection(driverOptions(request, driver.socket));
   let tls: TlsFacts | null = null;
   let tlsTime: number | null = null;
   let tlsFailure: unknown;
   // One TLS for all engines, that checks and classifies in one way; the driver's own fails on Deno before 2.5.
-  const upgradable = connection as unknown as Upgradable;
-  upgradable.startTLS = (onSecure) => {
+  (connection as unknown as Upgradable).startTLS = (onSecure) => {
     const asked = clock();
-    socket.removeAllListeners("data");
+    driver.release();
     secureChannel(request, socket).then(({ stream, facts }) => {
       tls = facts;
       tlsTime = clock() - asked;
-      stream.on("data", (bytes: Uint8Array) => upgradable.packetParser.execute(bytes));
-      upgradable.stream = stream;
+      driver.moveTo(stream);
       onSecure();
     }).catch((error) => {
       tlsFailure = error;
-      onSecure(error);
+      // The driver writes on the error that it is given.
+      onSecure(new Error("TLS failed."));
     });
   };
 
@@ -93,7 +92,7 @@ async function withSession<T>(
   const failure = new Promise<never>((_, reject) => onFailure = reject);
   failure.catch(() => {});
   connection.on("error", onFailure);
-  socket.once("close", () => onFailure(new Error("closed")));
+  driver.socket.once("close", () => onFailure(new Error("closed")));
   try {
     const login = new Promise<void>((resolve, reject) => {
       connection.connect((error) => error ? reject(error) : resolve());
@@ -109,6 +108,7 @@ async function withSession<T>(
     throw error instanceof ConnectionFailure ? error : failureOf(error);
   } finally {
     connection.destroy();
+    driver.socket.destroy();
     socket.destroy();
   }
 }

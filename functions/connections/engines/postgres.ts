@@ -57,6 +57,12 @@ async function withSession<T>(
   const { signal, clock } = request;
   const { stream, tls, tlsTime } = await openChannel(request);
   const sql = connect(driverOptions(request, stream));
+  // The driver would wait for another connection. What it has to say of this one comes first.
+  const closed = new Promise<never>((_, reject) => {
+    const tell = () => reject(new ConnectionFailure("unsupported_server"));
+    stream.once("close", () => setTimeout(tell, heldBackMilliseconds));
+  });
+  closed.catch(() => {});
   try {
     const begun = clock();
     // In a transaction, since a pooler between us and the server gives each one another session.
@@ -66,7 +72,7 @@ async function withSession<T>(
       const query = async (statement: string) => [...await transaction.unsafe<CatalogueRow[]>(statement)];
       return await work({ tls, phases, query });
     });
-    return await untilAborted(signal, result as Promise<T>);
+    return await untilAborted(signal, Promise.race([result as Promise<T>, closed]));
   } catch (error) {
     throw error instanceof ConnectionFailure ? error : failureOf(error, request);
   } finally {
@@ -74,6 +80,8 @@ async function withSession<T>(
     end(sql);
   }
 }
+
+const heldBackMilliseconds = 50;
 
 function end(sql: Sql): void {
   sql.end({ timeout: 0 }).catch(() => {});

@@ -1,12 +1,16 @@
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { ConnectionRequest, TlsFacts } from "../../engine.ts";
 import { ConnectionFailure } from "../../failures.ts";
 import { type LocalPair, secure } from "../tls/secure.ts";
-import { driverStream } from "./driver-stream.ts";
+import { driverSocket } from "../driver-socket.ts";
+import { packetAt } from "./packets.ts";
 import { exchangePrelogin } from "./prelogin.ts";
 import { unwrapHandshake, wrapHandshake } from "./record-framing.ts";
 
 export interface Channel {
-  socket: ReturnType<typeof driverStream>;
+  /** For the driver: its own PRELOGIN gets the answer that the server gave, and goes no further. */
+  socket: Socket;
   tls: TlsFacts | null;
   /** Milliseconds of the TLS handshake. */
   tlsTime: number | null;
@@ -33,7 +37,7 @@ export async function openChannel(
       const { stream, facts } = await secure(socket, request, { host, alpn: "tds/8.0" }, localPair);
       const tlsTime = clock() - begun;
       const { replyForDriver } = await exchangePrelogin(stream, "on", signal);
-      return { socket: driverStream(stream, replyForDriver), tls: facts, tlsTime };
+      return { socket: preloggedIn(stream, replyForDriver), tls: facts, tlsTime };
     }
 
     const wish = mode === "disable" ? "not_supported" : "on";
@@ -42,7 +46,7 @@ export async function openChannel(
     const offered = encryption === "on" || encryption === "required";
     if (mode === "disable") {
       if (offered) throw new ConnectionFailure("tls_required", { facts });
-      return { socket: driverStream(socket, replyForDriver), tls: null, tlsTime: null };
+      return { socket: preloggedIn(socket, replyForDriver), tls: null, tlsTime: null };
     }
     if (!offered) throw new ConnectionFailure("tls_failed", { reason: "not_offered", facts });
 
@@ -53,9 +57,17 @@ export async function openChannel(
       throw new ConnectionFailure(code, { ...(reason && { reason }), facts, cause });
     });
     const tlsTime = clock() - begun;
-    return { socket: driverStream(secured.stream, replyForDriver), tls: secured.facts, tlsTime };
+    return { socket: preloggedIn(secured.stream, replyForDriver), tls: secured.facts, tlsTime };
   } catch (error) {
     socket.destroy();
     throw error;
   }
+}
+
+function preloggedIn(channel: Duplex, reply: Uint8Array): Socket {
+  const { socket } = driverSocket(channel, (said) => {
+    const packet = packetAt(said);
+    return packet === undefined ? undefined : { reply, rest: said.subarray(packet?.length ?? 0) };
+  });
+  return socket;
 }

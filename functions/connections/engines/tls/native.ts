@@ -62,7 +62,11 @@ function toDuplex(connection: NativeConnection): Duplex {
       const into = new Uint8Array(mostAtOnce);
       connection.read(into).then(
         (count) => void stream.push(count === null ? null : into.subarray(0, count)),
-        (error) => void stream.destroy(open ? error : null),
+        (error) => {
+          // Many servers leave out TLS's own goodbye.
+          if (!open || error.name === "UnexpectedEof") stream.push(null);
+          else stream.destroy(error);
+        },
       );
     },
     write(chunk: Uint8Array, _, done) {
@@ -74,6 +78,8 @@ function toDuplex(connection: NativeConnection): Duplex {
       done(error);
     },
   });
+  // Whoever uses it listens too.
+  stream.on("error", () => {});
   return stream;
 }
 
