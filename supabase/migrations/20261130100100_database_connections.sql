@@ -60,20 +60,6 @@ create trigger set_updated_at before update on public.database_connections
 
 select private.audit_table('public.database_connections', 'organization_id', 'id');
 
--- Whoever made connections is taken off them when their account goes: locked before that takes an audit chain, as
--- everybody else does who changes one.
-create function private.lock_connections_made() returns trigger
-language plpgsql
-set search_path = ''
-as $$
-begin
-  perform from public.database_connections where created_by = old.id order by id for no key update;
-  return old;
-end
-$$;
-create trigger lock_connections_made before delete on public.users
-  for each row execute function private.lock_connections_made();
-
 insert into public.permissions (key, description) values
   ('connections.read', 'See the organization''s database connections, without their passwords.'),
   ('connections.manage', 'Create, change, test and delete database connections.');

@@ -43,7 +43,6 @@ insert into callers values
   ('private.keep_an_owner', ''),
   ('private.keep_archived', ''),
   ('private.leave_organization', 'authenticated'),
-  ('private.lock_connections_made', ''),
   ('private.lock_organization', ''),
   ('private.log_audit_call', 'authenticated'),
   ('private.manageable_invitation', ''),
