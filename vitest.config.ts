@@ -8,6 +8,7 @@ export default defineConfig({
     projects: [
       { extends: true, test: { name: "unit", include: ["src/**/*.test.ts", "test/*.test.ts"] } },
       { extends: true, test: { name: "gateway", include: ["test/gateway/*.test.ts"] } },
+      { extends: true, test: { name: "connections", include: ["test/connections/*.test.ts"] } },
       { extends: true, test: { name: "stack", include: ["test/stack/*.test.ts"] } },
       {
         extends: true,

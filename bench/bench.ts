@@ -17,6 +17,7 @@ export interface Report {
 
 const benchmarks: Record<string, () => Promise<{ default: Benchmark }>> = {
   audit: () => import("./audit.ts"),
+  connections: () => import("./connections.ts"),
   rls: () => import("./rls.ts"),
   webhook: () => import("./webhook.ts"),
 };

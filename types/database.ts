@@ -119,6 +119,102 @@ export type Database = {
         };
         Relationships: [];
       };
+      database_connections: {
+        Row: {
+          application_id: string | null;
+          ca_certificate: string | null;
+          created_at: string;
+          created_by: string | null;
+          database_name: string;
+          engine: Database["public"]["Enums"]["database_engine"];
+          host: string;
+          id: string;
+          last_test: Json | null;
+          last_tested_at: string | null;
+          name: string;
+          options: NonNullable<Json>;
+          organization_id: string;
+          port: number | null;
+          revision: number;
+          secret_version: number;
+          tls_mode: Database["public"]["Enums"]["connection_tls_mode"];
+          updated_at: string;
+          username: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          application_id?: string | null;
+          ca_certificate?: string | null;
+          created_at?: string;
+          created_by?: string | null;
+          database_name: string;
+          engine: Database["public"]["Enums"]["database_engine"];
+          host: string;
+          id?: string;
+          last_test?: Json | null;
+          last_tested_at?: string | null;
+          name: string;
+          options?: NonNullable<Json>;
+          organization_id: string;
+          port?: number | null;
+          revision?: number;
+          secret_version?: number;
+          tls_mode?: Database["public"]["Enums"]["connection_tls_mode"];
+          updated_at?: string;
+          username: string;
+        };
+        Update: {
+          application_id?: string | null;
+          ca_certificate?: string | null;
+          created_at?: string;
+          created_by?: string | null;
+          database_name?: string;
+          engine?: Database["public"]["Enums"]["database_engine"];
+          host?: string;
+          id?: string;
+          last_test?: Json | null;
+          last_tested_at?: string | null;
+          name?: string;
+          options?: NonNullable<Json>;
+          organization_id?: string;
+          port?: number | null;
+          revision?: number;
+          secret_version?: number;
+          tls_mode?: Database["public"]["Enums"]["connection_tls_mode"];
+          updated_at?: string;
+          username?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "database_connections_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "users";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "database_connections_organization_id_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organization_entitlements";
+            referencedColumns: ["organization_id"];
+          },
+          {
+            foreignKeyName: "database_connections_organization_id_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organizations";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "unknown_application";
+            columns: ["organization_id", "application_id"];
+            isOneToOne: false;
+            referencedRelation: "applications";
+            referencedColumns: ["organization_id", "id"];
+          },
+        ];
+      };
       entitlement_keys: {
         Row: {
           default_value: number | null;
@@ -983,6 +1079,22 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      add_data_key: {
+        Args: {
+          p_id: string;
+          p_master_key_id: string;
+          p_nonce: string;
+          p_organization_id: string;
+          p_wrapped: string;
+        };
+        Returns: {
+          id: string;
+          master_key_id: string;
+          nonce: string;
+          version: number;
+          wrapped: string;
+        }[];
+      };
       apply_stripe_event: { Args: { p_event: Json; p_object: Json; p_ticket: number }; Returns: Json };
       apply_stripe_object: { Args: { p_object: Json; p_ticket: number }; Returns: Json };
       billing_context: { Args: { p_organization_id: string }; Returns: Json };
@@ -1061,6 +1173,36 @@ export type Database = {
         };
       };
       complete_outbox: { Args: { p_ids: number[] }; Returns: undefined };
+      create_connection: {
+        Args: { p_connection_id: string; p_details: Json; p_organization_id: string; p_secret: Json };
+        Returns: {
+          application_id: string | null;
+          ca_certificate: string | null;
+          created_at: string;
+          created_by: string | null;
+          database_name: string;
+          engine: Database["public"]["Enums"]["database_engine"];
+          host: string;
+          id: string;
+          last_test: Json | null;
+          last_tested_at: string | null;
+          name: string;
+          options: NonNullable<Json>;
+          organization_id: string;
+          port: number | null;
+          revision: number;
+          secret_version: number;
+          tls_mode: Database["public"]["Enums"]["connection_tls_mode"];
+          updated_at: string;
+          username: string;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "database_connections";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       create_organization: {
         Args: { p_name: string; p_slug: string };
         Returns: {
@@ -1081,6 +1223,17 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      data_keys_to_rewrap: {
+        Args: { p_after?: string; p_limit?: number; p_master_key_id: string };
+        Returns: {
+          id: string;
+          master_key_id: string;
+          nonce: string;
+          organization_id: string;
+          version: number;
+          wrapped: string;
+        }[];
+      };
       decline_invitation: { Args: { p_token: string }; Returns: undefined };
       delete_account: { Args: Record<PropertyKey, never>; Returns: undefined };
       delete_role: {
@@ -1099,6 +1252,7 @@ export type Database = {
         Args: { p_after?: string; p_changed: number; p_checked: number; p_list: string };
         Returns: undefined;
       };
+      has_permission: { Args: { p_organization_id: string; p_permission: string }; Returns: boolean };
       invite_member: {
         Args: { p_email: string; p_organization_id: string; p_role_key: string };
         Returns: {
@@ -1158,6 +1312,33 @@ export type Database = {
           role_name: string;
         }[];
       };
+      read_connection_secret: {
+        Args: { p_connection_id: string };
+        Returns: {
+          ciphertext: string;
+          data_key_id: string;
+          data_key_nonce: string;
+          data_key_version: number;
+          master_key_id: string;
+          nonce: string;
+          version: number;
+          wrapped: string;
+        }[];
+      };
+      read_data_key: {
+        Args: { p_organization_id: string };
+        Returns: {
+          id: string;
+          master_key_id: string;
+          nonce: string;
+          version: number;
+          wrapped: string;
+        }[];
+      };
+      record_connection_test: {
+        Args: { p_connection_id: string; p_result: Json; p_revision: number };
+        Returns: boolean;
+      };
       remove_member: { Args: { p_organization_id: string; p_user_id: string }; Returns: undefined };
       resend_invitation: {
         Args: { p_invitation_id: string };
@@ -1188,6 +1369,7 @@ export type Database = {
         };
       };
       revoke_invitation: { Args: { p_invitation_id: string }; Returns: undefined };
+      rewrap_data_keys: { Args: { p_keys: Json }; Returns: number };
       run_maintenance: { Args: Record<PropertyKey, never>; Returns: Json };
       save_role: {
         Args: {
@@ -1249,6 +1431,37 @@ export type Database = {
         }[];
       };
       sync_plan: { Args: { p_plan: Json }; Returns: boolean };
+      take_connection_test: { Args: { p_organization_id: string }; Returns: undefined };
+      update_connection: {
+        Args: { p_connection_id: string; p_details: Json; p_revision: number; p_secret?: Json };
+        Returns: {
+          application_id: string | null;
+          ca_certificate: string | null;
+          created_at: string;
+          created_by: string | null;
+          database_name: string;
+          engine: Database["public"]["Enums"]["database_engine"];
+          host: string;
+          id: string;
+          last_test: Json | null;
+          last_tested_at: string | null;
+          name: string;
+          options: NonNullable<Json>;
+          organization_id: string;
+          port: number | null;
+          revision: number;
+          secret_version: number;
+          tls_mode: Database["public"]["Enums"]["connection_tls_mode"];
+          updated_at: string;
+          username: string;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "database_connections";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       verify_audit_chain: {
         Args: { p_from?: number; p_organization_id: string; p_to?: number };
         Returns: {
@@ -1261,7 +1474,8 @@ export type Database = {
       withdraw_ownership_offer: { Args: { p_organization_id: string }; Returns: undefined };
     };
     Enums: {
-      [_ in never]: never;
+      connection_tls_mode: "disable" | "require" | "verify-ca" | "verify-full" | "strict";
+      database_engine: "mssql" | "postgres" | "mysql";
     };
     CompositeTypes: {
       [_ in never]: never;
@@ -1376,6 +1590,9 @@ export type CompositeTypes<
 
 export const Constants = {
   public: {
-    Enums: {},
+    Enums: {
+      connection_tls_mode: ["disable", "require", "verify-ca", "verify-full", "strict"],
+      database_engine: ["mssql", "postgres", "mysql"],
+    },
   },
 } as const;

@@ -149,6 +149,123 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/connections": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** The organization's databases */
+    get: operations["listConnections"];
+    put?: never;
+    /**
+     * Adds a database
+     * @description Its password is encrypted under the organization's own key, and never shown again.
+     */
+    post: operations["createConnection"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/connections/{id}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** One database */
+    get: operations["getConnection"];
+    put?: never;
+    post?: never;
+    /** Deletes a database's connection, its password included */
+    delete: operations["deleteConnection"];
+    options?: never;
+    head?: never;
+    /**
+     * Changes a database, or its password
+     * @description What is left out stays as it is, the password included.
+     */
+    patch: operations["updateConnection"];
+    trace?: never;
+  };
+  "/connections/{id}/introspect": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Reads what is in a database: tables, columns, keys
+     * @description The catalogue only, never rows. The snapshot is kept where this backend has a document store.
+     */
+    post: operations["introspectConnection"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/connections/{id}/test": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Tries a database that is kept */
+    post: operations["testConnection"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/connections/keys/rotate": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Wraps organizations' keys anew, by the current master key
+     * @description A batch for each call; `npm run connections:rotate` calls it to the end. It may be interrupted anywhere, and may overlap with itself and everything else.
+     */
+    post: operations["rotateConnectionKeys"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/connections/test": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Tries a database without keeping anything */
+    post: operations["testConnectionSettings"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   "/health": {
     parameters: {
       query?: never;
@@ -359,6 +476,214 @@ export interface components {
       /** Format: uri */
       success_url?: string;
     };
+    Connection: {
+      /** Format: uuid */
+      application_id: string | null;
+      ca_certificate: string | null;
+      created_at: string;
+      database_name: string;
+      /** @enum {string} */
+      engine: "mssql" | "postgres" | "mysql";
+      host: string;
+      /** Format: uuid */
+      id: string;
+      last_test: components["schemas"]["ConnectionTestResult"];
+      last_tested_at: string | null;
+      name: string;
+      options: {
+        [key: string]: unknown;
+      };
+      /** Format: uuid */
+      organization_id: string;
+      port: number | null;
+      revision: number;
+      /**
+       * @description `verify-full`: encrypted, the certificate signed by a known authority and for this host. `verify-ca`: signed by a known authority. `strict`: as `verify-full`, with TLS before anything else (SQL Server, TDS 8). `require` (certificate not checked) and `disable` (not encrypted): only where the operator allows them.
+       * @enum {string}
+       */
+      tls_mode: "disable" | "require" | "verify-ca" | "verify-full" | "strict";
+      updated_at: string;
+      username: string;
+    };
+    ConnectionChanges: {
+      /** Format: uuid */
+      application_id?: string | null;
+      ca_certificate?: string | null;
+      /** @example shop */
+      database_name?: string;
+      /** @example db.example.com */
+      host?: string;
+      name?: string;
+      /** @description The engine's own, such as `{"instance": "SQLEXPRESS"}` for a named instance of SQL Server. */
+      options?: {
+        [key: string]: unknown;
+      };
+      /** @description Needed when it is to be sent elsewhere: with another host, port, username, TLS mode, CA or option. */
+      password?: string;
+      /** @description null: the engine's own, or that of the named instance. */
+      port?: number | null;
+      /** @description The one that the change was made to. If it is not the current one, nothing is changed. */
+      revision?: number;
+      /**
+       * @description `verify-full`: encrypted, the certificate signed by a known authority and for this host. `verify-ca`: signed by a known authority. `strict`: as `verify-full`, with TLS before anything else (SQL Server, TDS 8). `require` (certificate not checked) and `disable` (not encrypted): only where the operator allows them.
+       * @enum {string}
+       */
+      tls_mode?: "disable" | "require" | "verify-ca" | "verify-full" | "strict";
+      username?: string;
+    };
+    ConnectionInput: {
+      /**
+       * Format: uuid
+       * @default null
+       */
+      application_id?: string | null;
+      /** @default null */
+      ca_certificate?: string | null;
+      /** @example shop */
+      database_name: string;
+      /** @enum {string} */
+      engine: "mssql" | "postgres" | "mysql";
+      /** @example db.example.com */
+      host: string;
+      name: string;
+      /**
+       * @description The engine's own, such as `{"instance": "SQLEXPRESS"}` for a named instance of SQL Server.
+       * @default {}
+       */
+      options?: {
+        [key: string]: unknown;
+      };
+      /** Format: uuid */
+      organization_id: string;
+      /** @description Never shown again. */
+      password: string;
+      /**
+       * @description null: the engine's own, or that of the named instance.
+       * @default null
+       */
+      port?: number | null;
+      /**
+       * @description `verify-full`: encrypted, the certificate signed by a known authority and for this host. `verify-ca`: signed by a known authority. `strict`: as `verify-full`, with TLS before anything else (SQL Server, TDS 8). `require` (certificate not checked) and `disable` (not encrypted): only where the operator allows them.
+       * @default verify-full
+       * @enum {string}
+       */
+      tls_mode?: "disable" | "require" | "verify-ca" | "verify-full" | "strict";
+      username: string;
+    };
+    ConnectionServer: {
+      edition: string | null;
+      /** @example Microsoft SQL Server */
+      product: string;
+      version: string;
+    };
+    ConnectionTestFailure: {
+      /** @enum {string} */
+      code:
+        | "dns_failed"
+        | "blocked_address"
+        | "refused"
+        | "timeout"
+        | "tls_failed"
+        | "tls_required"
+        | "login_failed"
+        | "database_not_found"
+        | "permission_denied"
+        | "unsupported_server"
+        | "runtime_unsupported";
+      /** @description What the server told before it failed. */
+      facts?: {
+        /** @enum {string|null} */
+        encryption: "off" | "on" | "not_supported" | "required" | null;
+        version: string | null;
+      };
+      /** @description What to do about it. */
+      message: string;
+      /** @enum {boolean} */
+      ok: false;
+      /**
+       * @description Of `tls_failed`.
+       * @enum {string}
+       */
+      reason?:
+        | "not_offered"
+        | "untrusted"
+        | "self_signed"
+        | "wrong_name"
+        | "expired"
+        | "not_yet_valid"
+        | "invalid_ca"
+        | "client_certificate"
+        | "protocol";
+    };
+    ConnectionTestInput: {
+      /** @default null */
+      ca_certificate?: string | null;
+      /** @example shop */
+      database_name: string;
+      /** @enum {string} */
+      engine: "mssql" | "postgres" | "mysql";
+      /** @example db.example.com */
+      host: string;
+      /**
+       * @description The engine's own, such as `{"instance": "SQLEXPRESS"}` for a named instance of SQL Server.
+       * @default {}
+       */
+      options?: {
+        [key: string]: unknown;
+      };
+      /** Format: uuid */
+      organization_id: string;
+      /** @description Never shown again. */
+      password: string;
+      /**
+       * @description null: the engine's own, or that of the named instance.
+       * @default null
+       */
+      port?: number | null;
+      /**
+       * @description `verify-full`: encrypted, the certificate signed by a known authority and for this host. `verify-ca`: signed by a known authority. `strict`: as `verify-full`, with TLS before anything else (SQL Server, TDS 8). `require` (certificate not checked) and `disable` (not encrypted): only where the operator allows them.
+       * @default verify-full
+       * @enum {string}
+       */
+      tls_mode?: "disable" | "require" | "verify-ca" | "verify-full" | "strict";
+      username: string;
+    };
+    ConnectionTestResult:
+      | components["schemas"]["ConnectionTestSuccess"]
+      | components["schemas"]["ConnectionTestFailure"];
+    ConnectionTestSuccess: {
+      latency_ms: {
+        /** @description Milliseconds; null: it did not happen. */
+        dns: number | null;
+        /** @description Milliseconds; null: it did not happen. */
+        login: number | null;
+        /** @description Milliseconds; null: it did not happen. */
+        query: number | null;
+        /** @description Milliseconds; null: it did not happen. */
+        tcp: number | null;
+        /** @description Milliseconds; null: it did not happen. */
+        tls: number | null;
+        total: number;
+      };
+      /** @enum {boolean} */
+      ok: true;
+      server: components["schemas"]["ConnectionServer"];
+      tls: components["schemas"]["ConnectionTls"];
+    };
+    /** @description null: not encrypted. */
+    ConnectionTls: {
+      certificate: {
+        fingerprint: string;
+        issuer: string;
+        names: string[];
+        self_signed: boolean;
+        subject: string;
+        valid_from: string;
+        valid_to: string;
+      } | null;
+      cipher: string | null;
+      version: string | null;
+    } | null;
     Dependency: {
       /**
        * @description Why it is down.
@@ -394,6 +719,10 @@ export interface components {
           | "malformed_body"
           | "validation_failed"
           | "invalid_email"
+          | "unknown_application"
+          | "invalid_connection_name"
+          | "tls_mode_not_allowed"
+          | "password_required"
           | "unknown_role"
           | "unknown_price"
           | "prices_do_not_mix"
@@ -404,13 +733,17 @@ export interface components {
           | "invalid_token"
           | "invalid_api_key"
           | "payment_failed"
+          | "connection_limit_reached"
           | "not_permitted"
           | "role_above_own"
           | "not_found"
           | "invitation_not_found"
+          | "connection_not_found"
           | "method_not_allowed"
           | "already_invited"
           | "already_member"
+          | "connection_name_taken"
+          | "connection_changed"
           | "no_seat_left"
           | "already_subscribed"
           | "no_subscription"
@@ -419,11 +752,15 @@ export interface components {
           | "payload_too_large"
           | "unsupported_media_type"
           | "too_many_invitations"
+          | "too_many_tests"
           | "internal"
           | "event_not_applied"
           | "billing_unavailable"
+          | "secret_unreadable"
           | "database_unavailable"
-          | "mongodb_unavailable";
+          | "mongodb_unavailable"
+          | "master_key_missing"
+          | "tester_unavailable";
         /** @description Facts for a program. */
         details?: {
           [key: string]: unknown;
@@ -466,6 +803,9 @@ export interface components {
        */
       version: string;
     };
+    IntrospectionResult:
+      | components["schemas"]["SchemaSummary"]
+      | components["schemas"]["ConnectionTestFailure"];
     InvitationInput: {
       /** @example grace@example.com */
       email: string;
@@ -492,6 +832,27 @@ export interface components {
         total: number;
       }[];
       next: string | null;
+    };
+    KeyRotation: {
+      /** @description The current one: the first of CONNECTIONS_MASTER_KEYS. */
+      master_key: string;
+      /**
+       * Format: uuid
+       * @description Call again with it as `after`; null: that was the last.
+       */
+      next: string | null;
+      rewrapped: number;
+      /** @description Under a key that this backend does not have. */
+      unreadable: number;
+    };
+    KeyRotationInput: {
+      /**
+       * Format: uuid
+       * @description `next` of the call before.
+       */
+      after?: string;
+      /** @default 100 */
+      limit?: number;
     };
     MaintenanceJob: {
       /** @description How many things it changed. */
@@ -547,6 +908,24 @@ export interface components {
     ResumeInput: {
       /** Format: uuid */
       organization_id: string;
+    };
+    SchemaSummary: {
+      /** @description Since the snapshot before. */
+      changes: number | null;
+      columns: number;
+      /** @description The same for the same schema. */
+      content_hash: string;
+      database: string;
+      /** @enum {boolean} */
+      ok: true;
+      schemas: number;
+      server: components["schemas"]["ConnectionServer"];
+      /** @description null: this backend keeps no snapshots. */
+      snapshot_id: string | null;
+      tables: number;
+      /** @description True when it is larger than what is read. */
+      truncated: boolean;
+      views: number;
     };
     SentInvitation: {
       /** @description Only when the mail was not sent, and this once: hand it to the invited person yourself. */
@@ -1301,6 +1680,771 @@ export interface operations {
       /**
        * @description `database_unavailable`: The database cannot be reached. Try again soon.
        *     `billing_unavailable`: Billing cannot be reached. Try again soon.
+       */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+    };
+  };
+  listConnections: {
+    parameters: {
+      query: {
+        organization_id: string;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Sorted by name; empty for those who may not read them. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": {
+            connections: components["schemas"]["Connection"][];
+          };
+        };
+      };
+      /** @description `validation_failed`: The request is not valid. See details.issues. */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `missing_credentials`: Sign in, or send the key this route asks for.
+       *     `invalid_token`: The access token is not valid. Refresh the session and try again.
+       */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `internal`: Something failed on our side. Report the request_id. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `database_unavailable`: The database cannot be reached. Try again soon. */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+    };
+  };
+  createConnection: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ConnectionInput"];
+      };
+    };
+    responses: {
+      /** @description Added. */
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Connection"];
+        };
+      };
+      /**
+       * @description `malformed_body`: The body cannot be read. Send it as its content type says.
+       *     `validation_failed`: The request is not valid. See details.issues.
+       *     `tls_mode_not_allowed`: This backend connects only where the certificate is checked. Use verify-full or verify-ca.
+       *     `invalid_connection_name`: A name has 1 to 100 visible characters, without < and >.
+       *     `unknown_application`: There is no such application in this organization.
+       */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `missing_credentials`: Sign in, or send the key this route asks for.
+       *     `invalid_token`: The access token is not valid. Refresh the session and try again.
+       */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `connection_limit_reached`: The plan has no room for another database connection. Delete one, or choose another plan. */
+      402: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `not_permitted`: You need a permission that you do not have in this organization. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `connection_name_taken`: Another connection of this organization has this name. Choose another. */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `secret_unreadable`: The stored password cannot be read. Give it again, and report the request_id.
+       *     `internal`: Something failed on our side. Report the request_id.
+       */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `database_unavailable`: The database cannot be reached. Try again soon.
+       *     `master_key_missing`: This backend lacks the key that passwords are kept under. Ask its operator.
+       */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+    };
+  };
+  getConnection: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description As it is. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Connection"];
+        };
+      };
+      /** @description `validation_failed`: The request is not valid. See details.issues. */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `missing_credentials`: Sign in, or send the key this route asks for.
+       *     `invalid_token`: The access token is not valid. Refresh the session and try again.
+       */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `connection_not_found`: There is no such connection that you may use. */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `internal`: Something failed on our side. Report the request_id. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `database_unavailable`: The database cannot be reached. Try again soon. */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+    };
+  };
+  deleteConnection: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Deleted. */
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description `validation_failed`: The request is not valid. See details.issues. */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `missing_credentials`: Sign in, or send the key this route asks for.
+       *     `invalid_token`: The access token is not valid. Refresh the session and try again.
+       */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `connection_not_found`: There is no such connection that you may use. */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `internal`: Something failed on our side. Report the request_id. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `database_unavailable`: The database cannot be reached. Try again soon. */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+    };
+  };
+  updateConnection: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ConnectionChanges"];
+      };
+    };
+    responses: {
+      /** @description Changed. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Connection"];
+        };
+      };
+      /**
+       * @description `malformed_body`: The body cannot be read. Send it as its content type says.
+       *     `validation_failed`: The request is not valid. See details.issues.
+       *     `tls_mode_not_allowed`: This backend connects only where the certificate is checked. Use verify-full or verify-ca.
+       *     `invalid_connection_name`: A name has 1 to 100 visible characters, without < and >.
+       *     `unknown_application`: There is no such application in this organization.
+       *     `password_required`: Give the password again: it is not sent to a new place, or in a new way, without you.
+       */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `missing_credentials`: Sign in, or send the key this route asks for.
+       *     `invalid_token`: The access token is not valid. Refresh the session and try again.
+       */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `not_permitted`: You need a permission that you do not have in this organization. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `connection_not_found`: There is no such connection that you may use. */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `connection_name_taken`: Another connection of this organization has this name. Choose another.
+       *     `connection_changed`: Somebody changed this connection meanwhile. Load it again.
+       */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `secret_unreadable`: The stored password cannot be read. Give it again, and report the request_id.
+       *     `internal`: Something failed on our side. Report the request_id.
+       */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `database_unavailable`: The database cannot be reached. Try again soon.
+       *     `master_key_missing`: This backend lacks the key that passwords are kept under. Ask its operator.
+       */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+    };
+  };
+  introspectConnection: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description A summary, or why there is none. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["IntrospectionResult"];
+        };
+      };
+      /**
+       * @description `validation_failed`: The request is not valid. See details.issues.
+       *     `tls_mode_not_allowed`: This backend connects only where the certificate is checked. Use verify-full or verify-ca.
+       */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `missing_credentials`: Sign in, or send the key this route asks for.
+       *     `invalid_token`: The access token is not valid. Refresh the session and try again.
+       */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `not_permitted`: You need a permission that you do not have in this organization. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `connection_not_found`: There is no such connection that you may use. */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `too_many_tests`: Too many tests. Try again in a while. */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `secret_unreadable`: The stored password cannot be read. Give it again, and report the request_id.
+       *     `internal`: Something failed on our side. Report the request_id.
+       */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `database_unavailable`: The database cannot be reached. Try again soon.
+       *     `tester_unavailable`: The host that tests connections cannot be reached. Try again soon.
+       *     `master_key_missing`: This backend lacks the key that passwords are kept under. Ask its operator.
+       *     `mongodb_unavailable`: The document store cannot be reached. Try again soon.
+       */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+    };
+  };
+  testConnection: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Success, or why not: both are answers. What cannot be connected to takes the same time, whatever it is. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ConnectionTestResult"];
+        };
+      };
+      /**
+       * @description `validation_failed`: The request is not valid. See details.issues.
+       *     `tls_mode_not_allowed`: This backend connects only where the certificate is checked. Use verify-full or verify-ca.
+       */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `missing_credentials`: Sign in, or send the key this route asks for.
+       *     `invalid_token`: The access token is not valid. Refresh the session and try again.
+       */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `not_permitted`: You need a permission that you do not have in this organization. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `connection_not_found`: There is no such connection that you may use. */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `too_many_tests`: Too many tests. Try again in a while. */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `secret_unreadable`: The stored password cannot be read. Give it again, and report the request_id.
+       *     `internal`: Something failed on our side. Report the request_id.
+       */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `database_unavailable`: The database cannot be reached. Try again soon.
+       *     `tester_unavailable`: The host that tests connections cannot be reached. Try again soon.
+       *     `master_key_missing`: This backend lacks the key that passwords are kept under. Ask its operator.
+       */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+    };
+  };
+  rotateConnectionKeys: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["KeyRotationInput"];
+      };
+    };
+    responses: {
+      /** @description What this batch did. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["KeyRotation"];
+        };
+      };
+      /**
+       * @description `malformed_body`: The body cannot be read. Send it as its content type says.
+       *     `validation_failed`: The request is not valid. See details.issues.
+       */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `missing_credentials`: Sign in, or send the key this route asks for.
+       *     `invalid_api_key`: The API key is not one of this project. Check the apikey header.
+       */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `internal`: Something failed on our side. Report the request_id. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `database_unavailable`: The database cannot be reached. Try again soon.
+       *     `master_key_missing`: This backend lacks the key that passwords are kept under. Ask its operator.
+       */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+    };
+  };
+  testConnectionSettings: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ConnectionTestInput"];
+      };
+    };
+    responses: {
+      /** @description Success, or why not: both are answers. What cannot be connected to takes the same time, whatever it is. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["ConnectionTestResult"];
+        };
+      };
+      /**
+       * @description `validation_failed`: The request is not valid. See details.issues.
+       *     `tls_mode_not_allowed`: This backend connects only where the certificate is checked. Use verify-full or verify-ca.
+       *     `malformed_body`: The body cannot be read. Send it as its content type says.
+       */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `missing_credentials`: Sign in, or send the key this route asks for.
+       *     `invalid_token`: The access token is not valid. Refresh the session and try again.
+       */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `not_permitted`: You need a permission that you do not have in this organization. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `too_many_tests`: Too many tests. Try again in a while. */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `internal`: Something failed on our side. Report the request_id. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `database_unavailable`: The database cannot be reached. Try again soon.
+       *     `tester_unavailable`: The host that tests connections cannot be reached. Try again soon.
        */
       503: {
         headers: {

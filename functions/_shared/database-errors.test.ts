@@ -30,6 +30,17 @@ Deno.test("what is not ours is told by one of our codes, and its words are only 
   }
 });
 
+Deno.test("a broken constraint that has our code's name is that code, without the row that broke it", () => {
+  const taken = 'duplicate key value violates unique constraint "connection_name_taken" (Shop)';
+  const error = refused("23505", null, 409, taken);
+  assert.equal(error.code, "connection_name_taken");
+  assert.equal(error.message, errorCodes.connection_name_taken.message);
+  for (const name of ["organizations_pkey", "internal_secrets", "constructor"]) {
+    assert.equal(refused("23505", null, 409, `violates unique constraint "${name}"`).code, "internal");
+  }
+  assert.equal(refused("22P02", null, 400, taken).code, "internal");
+});
+
 Deno.test("an answer gives its data, or throws", () => {
   assert.equal(dataOf({ data: 1, error: null, status: 200 }), 1);
   assert.throws(() => dataOf({ data: null, error: { message: "no" }, status: 0 }), {

@@ -15,12 +15,16 @@ const known: Record<string, ErrorCode> = {
 
 /**
  * The answer for what the database refused. Our SQL raises with a stable code as its hint and a sentence for a
- * person: both are kept. What is none of ours stays in the log.
+ * person: both are kept. A broken constraint has our code as its name. What is none of ours stays in the log.
  */
 export function databaseError({ error, status }: Refused): AppError {
   const { code = "", hint, message } = error;
   if (hint && Object.hasOwn(errorCodes, hint)) {
     return new AppError(hint as ErrorCode, { message, cause: describe(error) });
+  }
+  const rule = /^23\d{3}$/.test(code) && message.match(/constraint "([a-z_]+)"/)?.[1];
+  if (rule && Object.hasOwn(errorCodes, rule)) {
+    return new AppError(rule as ErrorCode, { cause: describe(error) });
   }
   const ours = known[code] ?? (status === 0 || status === 503 ? "database_unavailable" : "internal");
   return new AppError(ours, { cause: describe(error) });

@@ -12,6 +12,15 @@ Deno.test("reads what the platform gives", () => {
   assert.equal(readVariable("SUPABASE_DB_URL", environment), environment.SUPABASE_DB_URL);
 });
 
+Deno.test("lists are separated by commas", () => {
+  const environment = {
+    CONNECTIONS_ALLOWED_NETWORKS: "10.1.0.0/16, fd12::/48,",
+    CONNECTIONS_ALLOWED_PORTS: "443",
+  };
+  assert.deepEqual(readVariable("CONNECTIONS_ALLOWED_NETWORKS", environment), ["10.1.0.0/16", "fd12::/48"]);
+  assert.deepEqual(readVariable("CONNECTIONS_ALLOWED_PORTS", environment), [443]);
+});
+
 Deno.test("what is optional may be missing or empty", () => {
   assert.equal(readVariable("MONGODB_URI", {}), undefined);
   assert.equal(readVariable("MONGODB_URI", { MONGODB_URI: "" }), undefined);
@@ -33,6 +42,9 @@ Deno.test("a malformed variable is named, and its value is not shown", () => {
     APP_URL: "javascript:hunter2",
     SMTP_URL: "http://hunter2",
     MAIL_FROM: "hunter2",
+    CONNECTIONS_ALLOWED_PORTS: "443,hunter2",
+    CONNECTIONS_UNVERIFIED_TLS: "hunter2",
+    CONNECTIONS_URL: "http://hunter2.example.com",
     NECTAR_CONSOLE_MAIL: "hunter2",
     SUPABASE_PUBLISHABLE_KEYS: "hunter2",
     SUPABASE_SECRET_KEYS: '{"default":["hunter2"]}',

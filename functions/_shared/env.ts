@@ -14,6 +14,8 @@ const appUrl = z.url({ protocol: /^https?$/ }).refine((text) => {
   return username === "" && (protocol === "https:" || /^(localhost|127\.0\.0\.1|\[::1\])$/.test(hostname));
 }, "expected https://…");
 
+const list = z.string().transform((text) => text.split(",").map((entry) => entry.trim()).filter(Boolean));
+
 /** What the platform gives a function, and what the operator may add. */
 const variables = {
   SUPABASE_URL: z.url({ protocol: /^https?$/ }),
@@ -40,6 +42,16 @@ const variables = {
   BILLING_RETURN_ORIGINS: z.string().optional(),
   /** `1`: mails are written to the log instead, while developing. */
   NECTAR_CONSOLE_MAIL: z.enum(["0", "1"]).optional(),
+  /** `id:base64,id:base64`: what passwords of customers' databases are kept under; the first is the current one. */
+  CONNECTIONS_MASTER_KEYS: z.string().optional(),
+  /** Networks, beyond the public internet, in which customers' databases may be: `10.1.0.0/16,fd12::/48`. */
+  CONNECTIONS_ALLOWED_NETWORKS: list.optional(),
+  /** Ports below 1024 on which customers' databases may be: `443`. */
+  CONNECTIONS_ALLOWED_PORTS: list.pipe(z.array(z.coerce.number<string>().int().min(1).max(65535))).optional(),
+  /** `1`: connections without encryption, or without a look at the certificate, are allowed. */
+  CONNECTIONS_UNVERIFIED_TLS: z.enum(["0", "1"]).optional(),
+  /** Another host that runs functions/connections, and does its tests: on a newer Deno, or beside the databases. */
+  CONNECTIONS_URL: appUrl.optional(),
 };
 
 type Variables = typeof variables;

@@ -6,6 +6,19 @@ export const errorCodes = {
   malformed_body: { status: 400, message: "The body cannot be read. Send it as its content type says." },
   validation_failed: { status: 400, message: "The request is not valid. See details.issues." },
   invalid_email: { status: 400, message: "This is not an e-mail address." },
+  unknown_application: { status: 400, message: "There is no such application in this organization." },
+  invalid_connection_name: {
+    status: 400,
+    message: "A name has 1 to 100 visible characters, without < and >.",
+  },
+  tls_mode_not_allowed: {
+    status: 400,
+    message: "This backend connects only where the certificate is checked. Use verify-full or verify-ca.",
+  },
+  password_required: {
+    status: 400,
+    message: "Give the password again: it is not sent to a new place, or in a new way, without you.",
+  },
   unknown_role: { status: 400, message: "There is no such role in this organization." },
   unknown_price: {
     status: 400,
@@ -39,6 +52,10 @@ export const errorCodes = {
     message: "The API key is not one of this project. Check the apikey header.",
   },
   payment_failed: { status: 402, message: "The payment was declined. Use another card, then try again." },
+  connection_limit_reached: {
+    status: 402,
+    message: "The plan has no room for another database connection. Delete one, or choose another plan.",
+  },
   not_permitted: { status: 403, message: "You need a permission that you do not have in this organization." },
   role_above_own: {
     status: 403,
@@ -49,12 +66,21 @@ export const errorCodes = {
     status: 404,
     message: "There is no such invitation. It may have been accepted, declined or revoked.",
   },
+  connection_not_found: { status: 404, message: "There is no such connection that you may use." },
   method_not_allowed: { status: 405, message: "The route does not take this method. See the Allow header." },
   already_invited: {
     status: 409,
     message: "This person is invited already. Send the invitation again instead.",
   },
   already_member: { status: 409, message: "This person is a member already. Change their role instead." },
+  connection_name_taken: {
+    status: 409,
+    message: "Another connection of this organization has this name. Choose another.",
+  },
+  connection_changed: {
+    status: 409,
+    message: "Somebody changed this connection meanwhile. Load it again.",
+  },
   no_seat_left: { status: 409, message: "The organization has no seat left. Ask its owner for one." },
   already_subscribed: {
     status: 409,
@@ -75,11 +101,24 @@ export const errorCodes = {
     status: 429,
     message: "The organization has too many open invitations. Revoke some first.",
   },
+  too_many_tests: { status: 429, message: "Too many tests. Try again in a while." },
   internal: { status: 500, message: "Something failed on our side. Report the request_id." },
   event_not_applied: { status: 500, message: "The event was not applied. Send it again." },
   billing_unavailable: { status: 503, message: "Billing cannot be reached. Try again soon." },
+  secret_unreadable: {
+    status: 500,
+    message: "The stored password cannot be read. Give it again, and report the request_id.",
+  },
   database_unavailable: { status: 503, message: "The database cannot be reached. Try again soon." },
   mongodb_unavailable: { status: 503, message: "The document store cannot be reached. Try again soon." },
+  master_key_missing: {
+    status: 503,
+    message: "This backend lacks the key that passwords are kept under. Ask its operator.",
+  },
+  tester_unavailable: {
+    status: 503,
+    message: "The host that tests connections cannot be reached. Try again soon.",
+  },
 } as const satisfies Record<string, { status: number; message: string }>;
 
 /** A stable, machine-readable name of what went wrong. */

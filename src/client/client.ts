@@ -1,6 +1,7 @@
 import { createClient, type SupabaseClient, type SupabaseClientOptions } from "@supabase/supabase-js";
 import type { Database } from "../../types/database.ts";
 import { type BillingClient, createBillingClient } from "./billing.ts";
+import { type ConnectionsClient, createConnectionsClient } from "./connections.ts";
 import { createFunctionsClient, type FunctionsClient } from "./functions.ts";
 import { createOrganizationsClient, type OrganizationsClient } from "./organizations.ts";
 
@@ -33,6 +34,8 @@ export interface NectarClient {
   organizations: OrganizationsClient;
   /** What is sold, the subscription, invoices, and what they entitle to. */
   billing: BillingClient;
+  /** Customers' databases: added, tried, read. */
+  connections: ConnectionsClient;
 }
 
 /**
@@ -85,5 +88,6 @@ export function createNectarClient({
     functions,
     organizations: createOrganizationsClient(supabase, functions),
     billing: createBillingClient(supabase, functions),
+    connections: createConnectionsClient(functions),
   };
 }

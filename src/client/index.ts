@@ -6,6 +6,15 @@ export {
   type NectarClientOptions,
   type NectarClientSettings,
 } from "./client.ts";
+export type {
+  Connection,
+  ConnectionChanges,
+  ConnectionInput,
+  ConnectionsClient,
+  ConnectionTestInput,
+  ConnectionTestResult,
+  IntrospectionResult,
+} from "./connections.ts";
 export type { ConstraintCode } from "./constraints.ts";
 export {
   type ClientErrorCode,

@@ -44,7 +44,7 @@ export async function describeFunctions(directory: string): Promise<ApiDocument>
 async function generate(): Promise<GeneratedFile[]> {
   const document = await describeFunctions(repository("functions"));
   const json = `${JSON.stringify(document, null, 2)}\n`;
-  const types = astToString(await openapiTS(json, { alphabetize: true }));
+  const types = astToString(await openapiTS(json, { alphabetize: true, defaultNonNullable: false }));
   const typesFile = "types/functions.ts";
   return [
     ["functions/openapi.json", json],

@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { parseEnv } from "node:util";
 import { StackFailure } from "./failure.ts";
@@ -48,9 +48,20 @@ export function operatorsEnvironment(file: string): Record<string, string> {
 const withoutQuoted = (text: string) =>
   text.replace(/(=[ \t]*)(["'`])[\s\S]*?\2/g, (quoted, sign) => sign + quoted.replace(/[^\n]/g, ""));
 
-/** What an operator sets, and a newcomer need not: links lead to a page on this machine, mails go to the log. */
-export function developersEnvironment(siteUrl: string): Record<string, string> {
-  return { APP_URL: siteUrl, NECTAR_CONSOLE_MAIL: "1" };
+/**
+ * What an operator sets, and a newcomer need not: links lead to a page on this machine, mails go to the log, databases
+ * on this machine may be connected to.
+ */
+export function developersEnvironment(siteUrl: string, keys: ProjectKeys): Record<string, string> {
+  // The same at every start, and another on every machine.
+  const masterKey = createHash("sha256").update(`connections ${keys.secretKey}`).digest("base64");
+  return {
+    APP_URL: siteUrl,
+    NECTAR_CONSOLE_MAIL: "1",
+    CONNECTIONS_MASTER_KEYS: `local:${masterKey}`,
+    CONNECTIONS_ALLOWED_NETWORKS: "127.0.0.0/8,::1/128",
+    CONNECTIONS_UNVERIFIED_TLS: "1",
+  };
 }
 
 /** The stand-in's keys. The API's is the same at every start, so that one can be used by hand. */

@@ -177,7 +177,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         startFunctionsHost({
           directory: repository("functions"),
           environment: {
-            ...developersEnvironment(settings.auth.siteUrl),
+            ...developersEnvironment(settings.auth.siteUrl, keys),
             ...(stripe && { ...stripeSecrets, STRIPE_API_URL: stripe.url }),
             ...secrets,
             ...platformEnvironment(url, keys, databaseUrl, mongo.uri),

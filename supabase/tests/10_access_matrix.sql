@@ -20,6 +20,8 @@ values ('si_1', tests.id('acme'), 'sub_1', 'price_1');
 insert into public.invoices
   (stripe_invoice_id, organization_id, status, currency, total, subtotal, amount_due, amount_paid, amount_remaining, livemode, created)
 values ('in_1', tests.id('acme'), 'paid', 'eur', 900, 900, 900, 900, 0, false, now());
+insert into public.database_connections (id, organization_id, name, engine, host, database_name, username)
+values (tests.id('shop'), tests.id('acme'), 'Shop', 'postgres', 'db.example.com', 'shop', 'reader');
 
 create temporary table probes (table_name text, operation text, allowed text, otherwise text, statement text);
 insert into probes values
@@ -31,6 +33,15 @@ insert into probes values
     $$update public.applications set name = 'Renamed' where id = tests.id('rocket')$$),
   ('applications', 'delete', 'owner admin developer service_role', 'none',
     $$delete from public.applications where id = tests.id('rocket')$$),
+
+  ('database_connections', 'select', 'owner admin developer viewer service_role', 'none',
+    $$select from public.database_connections where organization_id = tests.id('acme')$$),
+  ('database_connections', 'insert', '', 'denied',
+    $$insert into public.database_connections (organization_id, name, engine, host, database_name, username)
+      values (tests.id('acme'), 'New', 'postgres', 'new.example.com', 'shop', 'reader')$$),
+  ('database_connections', 'update', '', 'denied', $$update public.database_connections set host = 'evil.example.com'$$),
+  ('database_connections', 'delete', 'owner admin developer service_role', 'none',
+    $$delete from public.database_connections where id = tests.id('shop')$$),
 
   ('entitlement_keys', 'select', 'owner admin developer billing viewer auditor outsider nobody service_role', 'none',
     $$select from public.entitlement_keys$$),
@@ -162,6 +173,26 @@ insert into probes values
     $$insert into private.audit_chains (organization_id) values (gen_random_uuid())$$),
   ('audit_chains', 'update', '', 'denied', $$update private.audit_chains set seq = 0$$),
   ('audit_chains', 'delete', '', 'denied', $$delete from private.audit_chains$$),
+
+  ('connection_secrets', 'select', '', 'denied', $$select from private.connection_secrets$$),
+  ('connection_secrets', 'insert', '', 'denied',
+    $$insert into private.connection_secrets (organization_id, connection_id, data_key_id, version, ciphertext, nonce)
+      values (tests.id('acme'), tests.id('shop'), gen_random_uuid(), 1, '', '')$$),
+  ('connection_secrets', 'update', '', 'denied', $$update private.connection_secrets set version = 2$$),
+  ('connection_secrets', 'delete', '', 'denied', $$delete from private.connection_secrets$$),
+
+  ('data_keys', 'select', '', 'denied', $$select from private.data_keys$$),
+  ('data_keys', 'insert', '', 'denied',
+    $$insert into private.data_keys (organization_id, id, master_key_id, wrapped, nonce)
+      values (tests.id('acme'), gen_random_uuid(), 'mine', '', '')$$),
+  ('data_keys', 'update', '', 'denied', $$update private.data_keys set master_key_id = 'mine'$$),
+  ('data_keys', 'delete', '', 'denied', $$delete from private.data_keys$$),
+
+  ('token_buckets', 'select', '', 'denied', $$select from private.token_buckets$$),
+  ('token_buckets', 'insert', '', 'denied',
+    $$insert into private.token_buckets (name, full_at) values ('mine', now())$$),
+  ('token_buckets', 'update', '', 'denied', $$update private.token_buckets set full_at = now()$$),
+  ('token_buckets', 'delete', '', 'denied', $$delete from private.token_buckets$$),
 
   ('outbox', 'select', '', 'denied', $$select from private.outbox$$),
   ('outbox', 'insert', '', 'denied',

@@ -15,6 +15,10 @@ values ('si_1', tests.id('acme'), 'sub_1', 'price_1');
 insert into public.invoices
   (stripe_invoice_id, organization_id, status, currency, total, subtotal, amount_due, amount_paid, amount_remaining, livemode, created)
 values ('in_1', tests.id('acme'), 'paid', 'eur', 900, 900, 900, 900, 0, false, now());
+insert into public.database_connections (id, organization_id, name, engine, host, database_name, username)
+values (tests.id('shop'), tests.id('acme'), 'Shop', 'postgres', 'db.example.com', 'shop', 'reader');
+insert into private.data_keys (organization_id, id, master_key_id, wrapped, nonce)
+values (tests.id('acme'), tests.id('key'), 'first', '', '');
 
 create temporary table probes (operation text, needed text, to_see text, otherwise text, statement text);
 insert into probes values
@@ -25,6 +29,18 @@ insert into probes values
     $$update public.applications set name = 'Renamed' where organization_id = tests.id('acme')$$),
   ('delete an application', 'applications.write', 'applications.read', 'none',
     $$delete from public.applications where organization_id = tests.id('acme')$$),
+
+  ('read connections', 'connections.read', null, 'none', 'select from public.database_connections'),
+  ('add a connection', 'connections.manage', null, 'denied',
+    $$select public.create_connection(tests.id('acme'), gen_random_uuid(),
+      '{"name": "New", "engine": "mysql", "host": "db.example.com", "database_name": "shop", "username": "reader"}',
+      jsonb_build_object('data_key_id', tests.id('key'), 'version', 1, 'ciphertext', '', 'nonce', ''))$$),
+  ('change a connection', 'connections.manage', null, 'PT404 connection_not_found',
+    $$select public.update_connection(tests.id('shop'), 1, '{"name": "Store"}')$$),
+  ('delete a connection', 'connections.manage', 'connections.read', 'none',
+    $$delete from public.database_connections where id = tests.id('shop')$$),
+  ('have a connection tested', 'connections.manage', null, 'denied',
+    $$select public.take_connection_test(tests.id('acme'))$$),
 
   ('read members', 'members.read', null, 'none',
     $$select from public.memberships where user_id = tests.id('spare')$$),

@@ -11,6 +11,8 @@ insert into granted values
   ('applications', 'authenticated', 'UPDATE', 'archived_at description environments name slug'),
   ('applications', 'authenticated', 'DELETE', '*'),
   ('audit_log', 'authenticated', 'SELECT', '*'),
+  ('database_connections', 'authenticated', 'SELECT', '*'),
+  ('database_connections', 'authenticated', 'DELETE', '*'),
   ('entitlement_keys', 'authenticated', 'SELECT', '*'),
   ('entitlement_overrides', 'authenticated', 'SELECT', '*'),
   ('invoices', 'authenticated', 'SELECT', '*'),
@@ -41,6 +43,7 @@ select table_name, 'service_role', privilege, '*'
 from (values
   ('applications', 'SELECT INSERT UPDATE DELETE'),
   ('audit_log', 'SELECT'),
+  ('database_connections', 'SELECT DELETE'),
   ('entitlement_keys', 'SELECT'),
   ('entitlement_overrides', 'SELECT INSERT UPDATE DELETE'),
   ('invoices', 'SELECT'),

@@ -17,6 +17,8 @@ exception when integrity_constraint_violation then
 end
 $$;
 
+insert into public.database_connections (id, organization_id, name, engine, host, database_name, username)
+values (tests.id('shop'), tests.id('acme'), 'Shop', 'postgres', 'db.example.com', 'shop', 'reader');
 create temporary table refused (rule text, statement text);
 insert into refused values
   ('invalid_organization_name', $$update public.organizations set name = '<b>'$$),
@@ -73,6 +75,28 @@ insert into refused values
   ('invalid_seat_limit', $$update public.organizations set seat_limit = 0$$),
   ('offer_to_oneself', $$insert into public.ownership_offers (organization_id, from_user_id, to_user_id)
     values (tests.id('acme'), tests.id('owner'), tests.id('owner'))$$),
+
+  ('invalid_connection_name', $$update public.database_connections set name = '<b>'$$),
+  ('invalid_connection_host', $$update public.database_connections set host = 'db.example.com:5432'$$),
+  ('invalid_connection_host', $$update public.database_connections set host = '/var/run/postgresql'$$),
+  ('invalid_connection_host', $$update public.database_connections set host = E'db.example.com\n'$$),
+  ('invalid_connection_host', $$update public.database_connections set host = 'db.example.com.'$$),
+  ('invalid_connection_host', $$update public.database_connections set host = ''$$),
+  ('none', $$update public.database_connections set host = '::1'$$),
+  ('none', $$update public.database_connections set host = '2606:4700::1111'$$),
+  ('invalid_connection_port', $$update public.database_connections set port = 0$$),
+  ('invalid_connection_port', $$update public.database_connections set port = 65536$$),
+  ('invalid_connection_database', $$update public.database_connections set database_name = ''$$),
+  ('invalid_connection_username', $$update public.database_connections set username = E'a\tb'$$),
+  ('invalid_ca_certificate', $$update public.database_connections set ca_certificate = '/etc/passwd'$$),
+  ('invalid_ca_certificate', $$update public.database_connections
+    set ca_certificate = '-----BEGIN CERTIFICATE----- -----BEGIN PRIVATE KEY-----'$$),
+  ('invalid_connection_options', $$update public.database_connections set options = '[]'$$),
+  ('invalid_connection_options', $$update public.database_connections set options = jsonb_build_object('long', repeat('x', 4096))$$),
+  ('strict_tls_is_for_mssql', $$update public.database_connections set tls_mode = 'strict'$$),
+  ('connection_name_taken', $$insert into public.database_connections (organization_id, name, engine, host, database_name, username)
+    values (tests.id('acme'), 'Shop', 'postgres', 'db.example.com', 'shop', 'reader')$$),
+  ('unknown_application', $$update public.database_connections set application_id = tests.id('reactor')$$),
 
   ('invalid_environments', $$update public.applications set environments = '[]'$$),
   ('invalid_application_name', $$update public.applications set name = '<b>'$$),

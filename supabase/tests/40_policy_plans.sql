@@ -65,6 +65,8 @@ select is_empty(
 insert into public.organizations (name, slug) select 'Many', 'many-' || n from generate_series(1, 300) as n;
 insert into public.applications (organization_id, name, slug)
 select id, 'One', 'one' from public.organizations where slug ~ '^many-';
+insert into public.database_connections (organization_id, name, engine, host, database_name, username)
+select id, 'One', 'mssql', 'db.example.com', 'shop', 'reader' from public.organizations where slug ~ '^many-';
 insert into auth.users (id) select gen_random_uuid() from generate_series(1, 300);
 insert into public.memberships (organization_id, user_id, role_key)
 select organizations.id, users.id, 'viewer'
@@ -75,7 +77,7 @@ select id, 'custom:one', 'One' from public.organizations where slug ~ '^many-';
 insert into public.role_permissions (organization_id, role_key, permission)
 select id, 'custom:one', 'members.read' from public.organizations where slug ~ '^many-';
 analyze public.organizations, public.applications, public.users, public.memberships, public.roles,
-  public.role_permissions;
+  public.role_permissions, public.database_connections;
 
 -- Partitions that are empty would be read through anyway: what matters is that an index can find the rows.
 select set_config('enable_seqscan', 'off', true);

@@ -1,0 +1,150 @@
+import { type Duplex, pipeline, type Transform } from "node:stream";
+import { isIP } from "node:net";
+import { connect, type ConnectionOptions, type TLSSocket } from "node:tls";
+import type { ConnectionRequest, TlsFacts, TlsMode } from "../../engine.ts";
+import { ConnectionFailure } from "../../failures.ts";
+import { untilAborted } from "../until-aborted.ts";
+import { assertCertificates, certificateFacts } from "./certificates.ts";
+import { tlsFailure } from "./failure.ts";
+import { dialByNode, loopbackPair } from "./loopback.ts";
+import { dialByDeno, native, startNativeTls } from "./native.ts";
+import { observeServer } from "./observer.ts";
+
+export interface SecureOptions {
+  /** For SNI and the certificate; may be an IP address. Default: the request's. */
+  host?: string;
+  alpn?: string;
+  /** Where TLS records travel inside another protocol's packets: what puts them in, and takes them out. */
+  framing?: { wrap: Transform; unwrap: Transform };
+}
+
+export interface Secured {
+  stream: Duplex;
+  facts: TlsFacts;
+}
+
+/** How the two ends that lie between a server and TLS come about; tests have none. */
+export type LocalPair = typeof loopbackPair;
+
+/**
+ * Makes a TLS connection over a connected stream, for every engine in the same way.
+ *
+ * @throws {ConnectionFailure} `tls_failed` with its reason, `timeout`, or `runtime_unsupported` where the runtime cannot
+ * do it, or cannot leave out the check that the mode leaves out.
+ */
+export async function secure(
+  server: Duplex,
+  request: ConnectionRequest,
+  options: SecureOptions = {},
+  pair: LocalPair = loopbackPair,
+): Promise<Secured> {
+  const { tls: { mode, ca }, signal, runtime } = request;
+  if (ca !== undefined) assertCertificates(ca);
+  const begin = runtime.tlsInsideTds ? byNode : byDeno;
+  try {
+    return await untilAborted(signal, begin(server, request, options, pair));
+  } catch (error) {
+    server.destroy();
+    throw error instanceof ConnectionFailure ? error : tlsFailure(error, mode, null);
+  }
+}
+
+async function byNode(
+  server: Duplex,
+  { host, tls: { mode, ca }, signal }: ConnectionRequest,
+  { host: other = host, alpn, framing }: SecureOptions,
+  pair: LocalPair,
+): Promise<Secured> {
+  let carrier = server;
+  if (framing) {
+    // Over loopback, since Deno stalls over a stream that is no socket, if not at once then on large writes.
+    const ends = await pair(dialByNode);
+    if (!ends) throw new ConnectionFailure("runtime_unsupported");
+    const [near, far] = ends;
+    bridge(server, far, [framing.unwrap], [framing.wrap]);
+    carrier = near;
+  }
+  const stream = connect({ socket: carrier, ...checks(other, mode), ...(ca && { ca }), ...protocols() });
+  signal.addEventListener("abort", () => stream.destroy(), { once: true });
+  await new Promise<void>((resolve, reject) => {
+    stream.once("secureConnect", resolve);
+    // Some runtimes end without a word when the other side does.
+    stream.once("close", () => reject(new ConnectionFailure("tls_failed", { reason: "protocol" })));
+    stream.on("error", reject);
+  });
+  const facts = factsOf(stream);
+  // Looked at here rather than by the runtime, which would say less of why: nothing has been sent yet.
+  if (mode !== "require" && stream.authorized !== true) {
+    stream.destroy();
+    throw tlsFailure(stream.authorizationError, mode, facts.certificate);
+  }
+  return { stream, facts };
+
+  function protocols(): ConnectionOptions {
+    return {
+      minVersion: "TLSv1.2",
+      ...(alpn !== undefined && { ALPNProtocols: [alpn] }),
+      // The protocols that carry TLS inside theirs are older than TLS 1.3.
+      ...(framing && { maxVersion: "TLSv1.2" }),
+    };
+  }
+}
+
+function checks(host: string, mode: TlsMode): ConnectionOptions {
+  return {
+    host,
+    // An IP address is no server name (RFC 6066), but is compared with the certificate's.
+    servername: isIP(host) ? "" : host,
+    rejectUnauthorized: false,
+    ...(mode === "verify-ca" && { checkServerIdentity: () => undefined }),
+  };
+}
+
+/**
+ * Deno before 2.5: node:tls hangs on all but a fresh socket, and takes a failed handshake for a good one. Deno.startTls
+ * does neither, but wants a connection of Deno's own.
+ */
+async function byDeno(
+  server: Duplex,
+  { host, tls: { mode, ca } }: ConnectionRequest,
+  { host: other = host, alpn, framing }: SecureOptions,
+  pair: LocalPair,
+): Promise<Secured> {
+  const ends = native && await pair(dialByDeno);
+  if (!ends) throw new ConnectionFailure("runtime_unsupported");
+  const [near, far] = ends;
+  const observer = observeServer();
+  bridge(
+    server,
+    far,
+    framing ? [framing.unwrap, observer.stream] : [observer.stream],
+    framing ? [framing.wrap] : [],
+  );
+  const facts = () => {
+    const { version, certificate } = observer.observed();
+    return { version, cipher: null, certificate: certificateFacts(certificate) };
+  };
+  const stream = await startNativeTls(near, { host: other, ca, alpn }).catch((error) => {
+    throw tlsFailure(error, mode, facts().certificate);
+  });
+  return { stream, facts: facts() };
+}
+
+/** What arrives at one goes out of the other, until either closes. */
+function bridge(server: Duplex, far: Duplex, inwards: Transform[], outwards: Transform[]): void {
+  const close = () => {
+    server.destroy();
+    far.destroy();
+  };
+  far.once("close", close);
+  pipeline([server, ...inwards, far], (error) => error && close());
+  pipeline([far, ...outwards, server], close);
+}
+
+function factsOf(stream: TLSSocket): TlsFacts {
+  return {
+    version: stream.getProtocol(),
+    cipher: stream.getCipher()?.name ?? null,
+    certificate: certificateFacts(stream.getPeerCertificate(true)?.raw as unknown as Uint8Array | undefined),
+  };
+}

@@ -1,0 +1,27 @@
+import { createAddressGuard } from "../_shared/address-guard.ts";
+import { readVariable } from "../_shared/env.ts";
+import { logToConsole } from "../_shared/log.ts";
+import { createSecretBox } from "../_shared/secret-box.ts";
+import { createApp } from "./app.ts";
+import { engines } from "./engines/engines.ts";
+import { detectRuntime } from "./runtime.ts";
+import { createTester } from "./tester.ts";
+
+const app = createApp({
+  engines,
+  tester: createTester({
+    engines,
+    guard: () =>
+      createAddressGuard({
+        allowedNetworks: readVariable("CONNECTIONS_ALLOWED_NETWORKS") ?? [],
+        allowedPorts: readVariable("CONNECTIONS_ALLOWED_PORTS") ?? [],
+      }),
+    runtime: detectRuntime(),
+    onUnknown: (engine, error) => logToConsole({ level: "warn", function: "connections", engine, error }),
+  }),
+  secretBox: createSecretBox(() => readVariable("CONNECTIONS_MASTER_KEYS")),
+  unverifiedTls: () => readVariable("CONNECTIONS_UNVERIFIED_TLS") === "1",
+  testsElsewhere: () => readVariable("CONNECTIONS_URL"),
+});
+
+export default { fetch: app.fetch };

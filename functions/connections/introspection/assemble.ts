@@ -1,0 +1,138 @@
+import {
+  byName,
+  type Column,
+  contentHash,
+  type ForeignKey,
+  type Index,
+  type SchemaSnapshot,
+  type Table,
+} from "../../_shared/schema-snapshot.ts";
+import type { IntrospectionLimits } from "../engine.ts";
+
+/** A row of an engine's catalogue: values as the driver gave them. */
+export type CatalogueRow = Record<string, unknown>;
+
+/** What every engine reads of its catalogue, in these columns. Rows of one key or index come in its columns' order. */
+export interface CatalogueRows {
+  /** name */
+  schemas: CatalogueRow[];
+  /** schema, name, kind (table, view), comment, rows. One more than the limit shows that there are more. */
+  tables: CatalogueRow[];
+  /** schema, table, name, type, nullable, default, comment, generated; sorted by schema, table and position. */
+  columns: CatalogueRow[];
+  /** schema, table, name, column (null for an expression), unique, primary */
+  indexes: CatalogueRow[];
+  /** schema, table, name, column, to_schema, to_table, to_column */
+  foreignKeys: CatalogueRow[];
+}
+
+export type Described = Pick<SchemaSnapshot, "engine" | "server" | "database">;
+
+/** Puts a snapshot together in its one normal form, and leaves out what passes a limit. */
+export async function assembleSnapshot(
+  described: Described,
+  rows: CatalogueRows,
+  limits: IntrospectionLimits,
+): Promise<SchemaSnapshot> {
+  const tables = new Map<string, Table>();
+  const sorted = rows.tables.map(toTable).sort((a, b) =>
+    byName(a.schema, b.schema) || byName(a.name, b.name)
+  );
+  for (const table of sorted.slice(0, limits.tables)) tables.set(key(table.schema, table.name), table);
+  let truncated = rows.tables.length > limits.tables || rows.columns.length > limits.columns;
+
+  const of = (row: CatalogueRow) => tables.get(key(name(row["schema"]), name(row["table"])));
+  for (const row of rows.columns.slice(0, limits.columns)) of(row)?.columns.push(toColumn(row));
+  for (const row of rows.indexes) addIndex(of(row), row);
+  for (const row of rows.foreignKeys) addForeignKey(of(row), row);
+
+  const kept: Table[] = [];
+  let bytes = 0;
+  for (const table of tables.values()) {
+    table.indexes.sort((a, b) => byName(a.name, b.name));
+    table.foreign_keys.sort((a, b) => byName(a.name, b.name));
+    bytes += new TextEncoder().encode(JSON.stringify(table)).length;
+    if (bytes > limits.bytes) {
+      truncated = true;
+      break;
+    }
+    kept.push(table);
+  }
+  const content = {
+    engine: described.engine,
+    server: described.server,
+    database: described.database,
+    schemas: rows.schemas.slice(0, limits.tables).map((row) => name(row["name"])).sort(byName),
+    tables: kept,
+    truncated: truncated || rows.schemas.length > limits.tables,
+  };
+  return { format: "nectar.schema/1", ...content, content_hash: await contentHash(content) };
+}
+
+const key = (schema: string, table: string) => JSON.stringify([schema, table]);
+const name = (value: unknown) => String(value ?? "").slice(0, 256);
+const isTrue = (value: unknown) => value === true || Number(value) === 1;
+
+function text(value: unknown, most = 1000): string | null {
+  return value === null || value === undefined || value === "" ? null : String(value).slice(0, most);
+}
+
+function toTable(row: CatalogueRow): Table {
+  const rows = row["rows"] === null || row["rows"] === undefined ? NaN : Math.round(Number(row["rows"]));
+  return {
+    schema: name(row["schema"]),
+    name: name(row["name"]),
+    kind: row["kind"] === "view" ? "view" : "table",
+    comment: text(row["comment"]),
+    rows: Number.isSafeInteger(rows) && rows >= 0 ? rows : null,
+    columns: [],
+    primary_key: [],
+    foreign_keys: [],
+    indexes: [],
+  };
+}
+
+function toColumn(row: CatalogueRow): Column {
+  return {
+    name: name(row["name"]),
+    type: text(row["type"]) ?? "",
+    nullable: isTrue(row["nullable"]),
+    default: text(row["default"]),
+    comment: text(row["comment"]),
+    generated: isTrue(row["generated"]),
+  };
+}
+
+function addIndex(table: Table | undefined, row: CatalogueRow): void {
+  if (!table) return;
+  const column = row["column"] === null || row["column"] === undefined ? [] : [name(row["column"])];
+  if (isTrue(row["primary"])) return void table.primary_key.push(...column);
+  const index = named<Index>(
+    table.indexes,
+    row,
+    (name) => ({ name, columns: [], unique: isTrue(row["unique"]) }),
+  );
+  index.columns.push(...column);
+}
+
+function addForeignKey(table: Table | undefined, row: CatalogueRow): void {
+  if (!table) return;
+  const foreignKey = named<ForeignKey>(table.foreign_keys, row, (called) => ({
+    name: called,
+    columns: [],
+    schema: name(row["to_schema"]),
+    table: name(row["to_table"]),
+    references: [],
+  }));
+  foreignKey.columns.push(name(row["column"]));
+  foreignKey.references.push(name(row["to_column"]));
+}
+
+function named<T extends { name: string }>(items: T[], row: CatalogueRow, make: (name: string) => T): T {
+  const called = name(row["name"]);
+  const last = items.at(-1);
+  if (last?.name === called) return last;
+  const made = make(called);
+  items.push(made);
+  return made;
+}

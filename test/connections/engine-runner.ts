@@ -1,0 +1,74 @@
+// Runs engines in whatever runtime this is: one JSON request a line in, one answer a line out.
+import { connect } from "node:net";
+import process from "node:process";
+import { createInterface } from "node:readline";
+import type { ConnectionRequest, Engine, EngineName } from "../../functions/connections/engine.ts";
+import { engines } from "../../functions/connections/engines/engines.ts";
+import { createMssql } from "../../functions/connections/engines/mssql.ts";
+import { ConnectionFailure } from "../../functions/connections/failures.ts";
+import { detectRuntime } from "../../functions/connections/runtime.ts";
+import type { RunRequest } from "./runtimes.ts";
+
+const lines = createInterface({ input: process.stdin });
+lines.on("line", async (line) => {
+  const { id, ...request } = JSON.parse(line) as RunRequest & { id: number };
+  const unheard: string[] = [];
+  const note = (error: unknown) => void unheard.push(String(error));
+  process.on("unhandledRejection", note);
+  const answer = await run(request);
+  // What a driver leaves behind comes up a turn later.
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  process.off("unhandledRejection", note);
+  process.stdout.write(`${JSON.stringify({ id, ...answer, unheard })}\n`);
+});
+
+function engineOf(name: EngineName, settings: RunRequest["settings"]): Engine {
+  if (name !== "mssql" || !settings) return engines[name];
+  const { localPair, browserPort } = settings;
+  return createMssql({
+    ...(localPair === "none" && { localPair: () => Promise.resolve(undefined) }),
+    ...(browserPort !== undefined && { browserPort }),
+  });
+}
+
+async function run(asked: RunRequest) {
+  const { engine: name, action, settings, within = 10_000, limits, dialPort, ...given } = asked;
+  const engine = engineOf(name, settings);
+  const dials: ({ host: string; port: number } | null)[] = [];
+  const deadline = Date.now() + within;
+  const { address = "127.0.0.1", ...described } = given;
+  const request: ConnectionRequest = {
+    database: "",
+    options: {},
+    ...described,
+    tls: { mode: given.tls?.mode ?? "verify-full", ca: given.tls?.ca ?? undefined },
+    // The host name is nowhere to be found: an engine that resolved it would fail.
+    dial: (redirect) => {
+      dials.push(redirect ?? null);
+      if (redirect?.host === "blocked.test") return Promise.reject(new ConnectionFailure("blocked_address"));
+      return new Promise((resolve, reject) => {
+        const socket = connect(redirect?.port ?? dialPort ?? given.port, address);
+        socket.once("connect", () => resolve(socket));
+        socket.once("error", () => reject(new ConnectionFailure("refused")));
+      });
+    },
+    signal: AbortSignal.timeout(within),
+    timeLeft: () => Math.max(1, deadline - Date.now()),
+    clock: () => performance.now(),
+    runtime: settings?.oldDeno ? { tlsInsideTds: false } : detectRuntime(),
+  };
+  try {
+    const value =
+      action === "port"
+        ? await engine.findPort?.({ address, options: request.options, signal: request.signal })
+        : action === "introspect"
+          ? await engine.introspect(request, { tables: 100, columns: 1000, bytes: 1 << 20, ...limits })
+          : await engine.test(request);
+    return { value, dials };
+  } catch (error) {
+    if (!(error instanceof ConnectionFailure)) return { thrown: String(error), dials };
+    const { code, reason, facts } = error;
+    if (process.env["SHOW_CAUSE"]) console.error(error.cause);
+    return { failure: { code, reason, facts }, dials };
+  }
+}

@@ -1,0 +1,63 @@
+import type { Socket } from "node:net";
+
+/** What a MySQL server does to its client: most of it hostile. */
+export type Trick =
+  | "local_infile"
+  | "clear_password"
+  | "endless_handshake"
+  | "no_tls"
+  | "secure_only"
+  | "garbage";
+
+const capability = { ssl: 0x800, all: 0x00_0f_a6_ff };
+
+/** Speaks as much MySQL as a trick needs. `received` is told all that comes after the client's login. */
+export function serveTrick(socket: Socket, trick: Trick, received: (bytes: Buffer) => void): void {
+  let step = 0;
+  if (trick === "garbage") return void socket.write("SSH-2.0-OpenSSH_9.9\r\n");
+  socket.write(packet(0, greeting(trick === "no_tls" ? capability.all & ~capability.ssl : capability.all)));
+  socket.on("data", (bytes) => {
+    step++;
+    if (step > 1) received(bytes);
+    const sequence = (bytes[3] ?? 0) + 1;
+    if (trick === "endless_handshake") {
+      const more = setInterval(() => socket.write(packet(sequence, Buffer.from([0x01, 0x03]))), 20);
+      socket.once("close", () => clearInterval(more));
+    } else if (trick === "clear_password" && step === 1) {
+      socket.write(packet(sequence, Buffer.from("\xfemysql_clear_password\0", "latin1")));
+    } else if (trick === "secure_only") {
+      const text = "Connections using insecure transport are prohibited";
+      socket.end(
+        packet(sequence, Buffer.concat([Buffer.from([0xff, 0x57, 0x0c]), Buffer.from(`#HY000${text}`)])),
+      );
+    } else if (trick === "local_infile") {
+      if (step === 1) socket.write(packet(sequence, ok));
+      else if (step === 2) socket.write(packet(sequence, Buffer.from("\xfb/etc/passwd", "latin1")));
+      else socket.write(packet(sequence, ok));
+    }
+  });
+}
+
+const ok = Buffer.from([0x00, 0x00, 0x00, 0x02, 0x00, 0x00, 0x00]);
+
+function packet(sequence: number, payload: Buffer): Buffer {
+  const { length } = payload;
+  return Buffer.concat([
+    Buffer.from([length & 0xff, (length >> 8) & 0xff, length >> 16, sequence & 0xff]),
+    payload,
+  ]);
+}
+
+function greeting(capabilities: number): Buffer {
+  const low = Buffer.from([capabilities & 0xff, (capabilities >> 8) & 0xff]);
+  const high = Buffer.from([(capabilities >> 16) & 0xff, (capabilities >> 24) & 0xff]);
+  return Buffer.concat([
+    Buffer.from("\x0a8.4.0-test\0\x01\0\0\0saltsalt\0", "latin1"),
+    low,
+    Buffer.from([0x2d, 0x02, 0x00]),
+    high,
+    Buffer.from([21]),
+    Buffer.alloc(10),
+    Buffer.from("saltsaltsalt\0mysql_native_password\0", "latin1"),
+  ]);
+}
