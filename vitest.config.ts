@@ -8,6 +8,10 @@ export default defineConfig({
     projects: [
       { extends: true, test: { name: "unit", include: ["src/**/*.test.ts", "test/*.test.ts"] } },
       { extends: true, test: { name: "gateway", include: ["test/gateway/*.test.ts"] } },
+      {
+        extends: true,
+        test: { name: "mongo", include: ["test/mongo/*.test.ts"], globalSetup: "test/mongo/server.ts" },
+      },
       { extends: true, test: { name: "stack", include: ["test/stack/*.test.ts"] } },
       {
         extends: true,

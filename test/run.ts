@@ -43,6 +43,7 @@ const steps: Step[] = [
   { name: "generated: database", command: "node src/generate/database.ts --check" },
   { name: "generated: permissions", command: "node src/generate/permissions.ts --check" },
   { name: "unit", command: project("unit") },
+  { name: "mongo", command: project("mongo") },
   { name: "database", command: project("database") },
   // Against a project that is given, the files share one database.
   {

@@ -113,7 +113,7 @@ export async function start(options: StartOptions): Promise<Started> {
       NECTAR_PORT: String(port),
       NECTAR_DB_PORT: String(databasePort),
       NECTAR_DATA: data,
-      MONGODB_URI: "none",
+      MONGODB_URI: "own",
       ...options.environment,
     },
     stdio: ["ignore", "pipe", "pipe"],
