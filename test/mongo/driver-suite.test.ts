@@ -780,7 +780,7 @@ describe("bulk writes", () => {
     const [a, b] = [fresh(), fresh()];
     await a.insertOne({ k: 1 });
     const result = await client.bulkWrite([
-      { name: "insertOne", namespace: b.namespace, document: { k: 2 } },
+      { name: "insertOne", namespace: b.namespace, document: { k: 2 } as Document },
       { name: "updateOne", namespace: a.namespace, filter: { k: 1 }, update: { $set: { x: 1 } } },
       {
         name: "updateOne",
@@ -902,7 +902,7 @@ describe("collections", () => {
   test("with a schema", async () => {
     const name = "validated";
     const schema = { bsonType: "object", required: ["name"], properties: { name: { bsonType: "string" } } };
-    const c = await database.createCollection<Document>(name, { validator: { $jsonSchema: schema } });
+    const c = await database.createCollection(name, { validator: { $jsonSchema: schema } });
     await c.insertOne({ name: "fine" });
     const error = await refused(c.insertOne({ nope: 1 }), 121);
     expect(error["errInfo"]).toMatchObject({
@@ -919,7 +919,7 @@ describe("collections", () => {
   });
 
   test("capped", async () => {
-    const c = await database.createCollection<Document>("capped", { capped: true, size: 4_096, max: 2 });
+    const c = await database.createCollection("capped", { capped: true, size: 4_096, max: 2 });
     for (const i of numbers(4)) await c.insertOne({ i });
     expect((await c.find().toArray()).map(({ i }) => i)).toEqual([2, 3]);
   });

@@ -18,9 +18,10 @@ const server = await startServer({
   port: Number(values.port),
   durable: !values["not-durable"],
 });
-let ending: Promise<void> | undefined;
+let ending = false;
 const end = () => {
-  ending ??= server.close().then(() => process.exit(0));
+  if (!ending) void server.close().then(() => process.exit(0));
+  ending = true;
 };
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, end);
 if (values["with-parent"]) process.stdin.on("close", end).on("error", end).resume();
