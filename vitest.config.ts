@@ -9,6 +9,10 @@ export default defineConfig({
       { extends: true, test: { name: "unit", include: ["src/**/*.test.ts", "test/*.test.ts"] } },
       { extends: true, test: { name: "gateway", include: ["test/gateway/*.test.ts"] } },
       { extends: true, test: { name: "connections", include: ["test/connections/*.test.ts"] } },
+      {
+        extends: true,
+        test: { name: "mongo", include: ["test/mongo/*.test.ts"], globalSetup: "test/mongo/server.ts" },
+      },
       { extends: true, test: { name: "stack", include: ["test/stack/*.test.ts"] } },
       {
         extends: true,

@@ -44,6 +44,7 @@ const steps: Step[] = [
   { name: "generated: permissions", command: "node src/generate/permissions.ts --check" },
   { name: "unit", command: project("unit") },
   { name: "connections", command: project("connections") },
+  { name: "mongo", command: project("mongo") },
   { name: "database", command: project("database") },
   // Against a project that is given, the files share one database.
   {

@@ -9,7 +9,7 @@ test("without flags or environment, what the documents say", () => {
     stripePort: 54340,
     directory: repository(".nectar"),
     mongoUri: undefined,
-    findMongo: true,
+    mongo: "find",
     reset: false,
     help: false,
   });
@@ -20,10 +20,12 @@ test("an empty variable is one that is not set", () => {
   expect(startOptions([], empty)).toEqual(startOptions([], {}));
 });
 
-test("a MongoDB of one's own, or none", () => {
+test("a MongoDB of one's own, Nectar's, or none", () => {
   const uri = "mongodb://127.0.0.1:27017";
-  expect(startOptions([], { MONGODB_URI: uri })).toMatchObject({ mongoUri: uri, findMongo: true });
-  expect(startOptions([], { MONGODB_URI: "none" })).toMatchObject({ mongoUri: undefined, findMongo: false });
+  expect(startOptions([], { MONGODB_URI: uri })).toMatchObject({ mongoUri: uri, mongo: "find" });
+  for (const mongo of ["none", "own"]) {
+    expect(startOptions([], { MONGODB_URI: mongo })).toMatchObject({ mongoUri: undefined, mongo });
+  }
 });
 
 test.each([

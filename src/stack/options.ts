@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 import { parse } from "smol-toml";
 import { StackFailure } from "./failure.ts";
 import type { AuthSettings } from "./gateway/gateway.ts";
+import type { MongoChoice } from "./mongo/mongo.ts";
 import { repository } from "./repository.ts";
 
 /** What `npm start` may be told, by flag or environment. */
@@ -17,8 +18,8 @@ export interface StartOptions {
   directory: string;
   /** `MONGODB_URI`: a MongoDB of one's own. */
   mongoUri: string | undefined;
-  /** False with `MONGODB_URI=none`. */
-  findMongo: boolean;
+  /** `MONGODB_URI=none` or `own`, else `find`. */
+  mongo: MongoChoice;
   /** `--reset`: throw the data away first. */
   reset: boolean;
   help: boolean;
@@ -32,8 +33,8 @@ export const usage = `npm start [-- --reset]
   NECTAR_DB_PORT      PostgreSQL                             54330
   NECTAR_STRIPE_PORT  the Stripe stand-in                    54340
   NECTAR_DATA         folder for data and keys               .nectar
-  MONGODB_URI         a MongoDB of your own, or none         one is started where
-                                                             it can be had
+  MONGODB_URI         a MongoDB of your own, or none, or     a real mongod where one
+                      own (Nectar's development server)      can be had, else own
   functions/.env      more environment for the edge functions`;
 
 export function startOptions(
@@ -51,6 +52,7 @@ export function startOptions(
     throw new StackFailure(`${what}\n\n${usage}`);
   }
   const mongo = environment["MONGODB_URI"] || undefined;
+  const choice = mongo === "none" || mongo === "own" ? mongo : undefined;
   const usual = { NECTAR_PORT: 54321, NECTAR_DB_PORT: 54330, NECTAR_STRIPE_PORT: 54340 };
   const ports = Object.entries(usual).map(([name, port]) => [name, portOf(environment, name, port)] as const);
   for (const [name, chosen] of ports) {
@@ -63,8 +65,8 @@ export function startOptions(
     databasePort,
     stripePort,
     directory: repository(environment["NECTAR_DATA"] || ".nectar"),
-    mongoUri: mongo === "none" ? undefined : mongo,
-    findMongo: mongo !== "none",
+    mongoUri: choice ? undefined : mongo,
+    mongo: choice ?? "find",
     ...flags,
   };
 }

@@ -13,7 +13,7 @@ import {
 } from "./functions-environment.ts";
 import { type Mail, startGateway } from "./gateway/gateway.ts";
 import { loadKeys, type ProjectKeys } from "./keys.ts";
-import { type Mongo, startMongo } from "./mongo.ts";
+import { type Mongo, type MongoChoice, startMongo } from "./mongo/mongo.ts";
 import { projectSettings } from "./options.ts";
 import { portProblem } from "./ports.ts";
 import { pushMigrations } from "./postgres/migrations.ts";
@@ -38,8 +38,8 @@ export interface StackOptions {
   /** Whether the stand-in sells the plan file's plans. Default false. */
   sellPlans?: boolean;
   mongoUri?: string | undefined;
-  /** `false`: no MongoDB but a given one. Default true. */
-  findMongo?: boolean;
+  /** Which MongoDB to start where none is given. Default `find`. */
+  mongo?: MongoChoice;
   /** `false` trades durability for speed. Default true. */
   durable?: boolean;
   /** Throw the data away first. */
@@ -117,6 +117,16 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const standsIn = !secrets["STRIPE_SECRET_KEY"];
     if (standsIn && options.stripePort) await requirePort(options.stripePort, "NECTAR_STRIPE_PORT");
 
+    // It comes up beside PostgreSQL, and is shown when its turn comes.
+    const startingMongo = startMongo({
+      uri: options.mongoUri ?? secrets["MONGODB_URI"],
+      choice: options.mongo ?? "find",
+      directory,
+      durable: options.durable ?? true,
+      onProcess: (pid) => note("mongo", [pid]),
+    });
+    startingMongo.catch(() => {});
+
     const database = await run(
       "PostgreSQL",
       () =>
@@ -144,10 +154,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 
     const mongo = await run(
       "MongoDB",
-      async () => {
-        const uri = options.mongoUri ?? secrets["MONGODB_URI"];
-        return uri || options.findMongo !== false ? startMongo(uri, directory) : absentMongo;
-      },
+      () => startingMongo,
       ({ description }) => description,
     );
     parts.push(mongo.stop);
@@ -213,9 +220,10 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       await run("Plans", () => sellAtStandIn(stripe, stripeSecrets.STRIPE_SECRET_KEY, url, keys), summary);
     }
 
-    const broken = database.exited.then(
-      () => `PostgreSQL has ended by itself. Its log: ${database.directory}/server.log`,
-    );
+    const broken = Promise.race([
+      database.exited.then(() => `PostgreSQL has ended by itself. Its log: ${database.directory}/server.log`),
+      mongo.broken,
+    ]);
     return { url, keys, databaseUrl, mongo, stripe, functions: functions.names, broken, stop };
   } catch (error) {
     await stop();
@@ -262,10 +270,3 @@ async function requirePort(port: number, variable: string): Promise<void> {
       : `Port ${port} cannot be opened (${problem}).\nChoose another one: ${variable}=… npm start`,
   );
 }
-
-const absentMongo: Mongo = {
-  uri: undefined,
-  description: "absent: what needs it answers 503",
-  pid: undefined,
-  stop: async () => {},
-};

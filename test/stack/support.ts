@@ -117,7 +117,7 @@ export async function start(options: StartOptions): Promise<Started> {
       NECTAR_DB_PORT: String(databasePort),
       NECTAR_STRIPE_PORT: String(stripePort),
       NECTAR_DATA: data,
-      MONGODB_URI: "none",
+      MONGODB_URI: "own",
       ...options.environment,
     },
     stdio: ["ignore", "pipe", "pipe"],

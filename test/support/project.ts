@@ -27,7 +27,7 @@ export default async function setup({ provide }: TestProject): Promise<() => Pro
     port: await freePort(),
     databasePort: await freePort(),
     mongoUri: process.env["MONGODB_URI"],
-    findMongo: false,
+    mongo: "own",
     durable: false,
   });
   const { url, keys, databaseUrl, stripe } = stack;
