@@ -1,0 +1,4 @@
+import type { CollectionDefinition } from "./definition.ts";
+
+/** Every collection of this backend. */
+export const collections: readonly CollectionDefinition[] = [];
