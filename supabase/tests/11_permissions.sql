@@ -35,6 +35,13 @@ insert into probes values
   ('verify the audit log', 'audit.read', null, 'denied', $$select public.verify_audit_chain(tests.id('acme'))$$),
   ('log an export', 'audit.read', null, 'denied', $$select public.log_audit_call(tests.id('acme'), 'audit.export')$$),
 
+  ('read workflows', 'workflows.read', null, 'none',
+    $$select where public.has_permission(tests.id('acme'), 'workflows.read')$$),
+  ('write workflows', 'workflows.write', null, 'denied',
+    $$select public.document_limits(tests.id('acme'), 'workflows.write')$$),
+  ('publish workflows', 'workflows.publish', null, 'none',
+    $$select where public.has_permission(tests.id('acme'), 'workflows.publish')$$),
+
   ('read the organization', 'organizations.read', null, 'none', 'select from public.organizations'),
   ('change the organization', 'organizations.update', 'organizations.read', 'none',
     $$update public.organizations set name = 'Renamed' where id = tests.id('acme')$$),
