@@ -7,6 +7,13 @@ export const errorCodes = {
   validation_failed: { status: 400, message: "The request is not valid. See details.issues." },
   invalid_email: { status: 400, message: "This is not an e-mail address." },
   unknown_role: { status: 400, message: "There is no such role in this organization." },
+  invalid_workflow: { status: 400, message: "The workflow is not valid. See details.issues." },
+  unknown_application: { status: 400, message: "There is no such application in this organization." },
+  unknown_connection: {
+    status: 400,
+    message:
+      "A step names a database connection that this organization does not have. See details.connections.",
+  },
   missing_credentials: { status: 401, message: "Sign in, or send the key this route asks for." },
   invalid_token: {
     status: 401,
@@ -26,6 +33,9 @@ export const errorCodes = {
     status: 404,
     message: "There is no such invitation. It may have been accepted, declined or revoked.",
   },
+  organization_not_found: { status: 404, message: "There is no such organization." },
+  workflow_not_found: { status: 404, message: "There is no such workflow in this organization." },
+  version_not_found: { status: 404, message: "The workflow has no such version." },
   method_not_allowed: { status: 405, message: "The route does not take this method. See the Allow header." },
   already_invited: {
     status: 409,
@@ -33,8 +43,24 @@ export const errorCodes = {
   },
   already_member: { status: 409, message: "This person is a member already. Change their role instead." },
   no_seat_left: { status: 409, message: "The organization has no seat left. Ask its owner for one." },
+  no_workflow_left: {
+    status: 409,
+    message: "The organization has as many workflows as its plan allows. Delete one, or change the plan.",
+  },
+  route_taken: { status: 409, message: "Another published workflow answers this method and path." },
+  workflow_archived: { status: 409, message: "This workflow is archived. Restore it first." },
+  workflow_not_archived: { status: 409, message: "This workflow is published. Archive it first." },
+  workflow_slug_taken: { status: 409, message: "Another workflow of this organization has this slug." },
+  stale_revision: {
+    status: 412,
+    message: "Somebody changed this in the meantime. Read it again, and repeat your change on what you find.",
+  },
   payload_too_large: { status: 413, message: "The body is too large. Send less." },
   unsupported_media_type: { status: 415, message: "The route does not take this content type." },
+  revision_required: {
+    status: 428,
+    message: "Say in If-Match which revision you change: the ETag of what you read.",
+  },
   too_many_invitations: {
     status: 429,
     message: "The organization has too many open invitations. Revoke some first.",

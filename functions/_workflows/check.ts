@@ -37,11 +37,13 @@ export function checkWorkflow(value: unknown): Checked {
   if (kept.length > 0) return { issues: kept.slice(0, MOST_ISSUES) };
   const parsed = workflowDefinition.safeParse(value);
   if (!parsed.success) return { issues: shapeIssues(parsed.error.issues) };
-  const definition = parsed.data;
-  const graph = checkGraph(definition);
-  const issues = [...graph, ...checkReferences(definition)];
-  return issues.length > 0 ? { issues: issues.slice(0, MOST_ISSUES) } : { definition };
+  const issues = checkParts(parsed.data);
+  return issues.length > 0 ? { issues } : { definition: parsed.data };
 }
+
+/** Whether the parts of a definition fit together. */
+export const checkParts = (definition: WorkflowDefinition): Issue[] =>
+  [...checkGraph(definition), ...checkReferences(definition)].slice(0, MOST_ISSUES);
 
 interface ZodIssue {
   code?: string | undefined;

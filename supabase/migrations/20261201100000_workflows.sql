@@ -21,7 +21,7 @@ insert into public.entitlement_keys (key, unit, default_value, description) valu
   ('cache_bytes', 'bytes', 52428800, 'Bytes of API responses that are cached.'),
   ('activity_days', 'days', 7, 'Days for which the activity log is kept.');
 
-create function public.has_permission(p_organization_id uuid, p_permission text) returns boolean
+create or replace function public.has_permission(p_organization_id uuid, p_permission text) returns boolean
 language sql stable
 set search_path = ''
 as $$ select coalesce(p_organization_id = any (private.orgs_with(p_permission)), false) $$;
