@@ -20,10 +20,10 @@ export async function exclusively<T>(
   kind: "artifacts" | "workflows",
   work: (tenant: Tenant) => Promise<T>,
 ): Promise<T> {
-  const guard = { _id: `${organizationId.toLowerCase()}:${kind}` };
+  const guardOf = (tenant: Tenant) => ({ _id: `${tenant.organizationId}:${kind}` });
   const pass = () =>
     documents.transaction(organizationId, async (tenant) => {
-      const passed = await tenant.collection(guards).change(guard, { increment: { passed: 1 } });
+      const passed = await tenant.collection(guards).change(guardOf(tenant), { increment: { passed: 1 } });
       return passed ? { result: await work(tenant) } : undefined;
     });
   const done = await pass();
@@ -31,7 +31,7 @@ export async function exclusively<T>(
   // The first time: transactions do not make the document they would wait for.
   await documents.run(
     organizationId,
-    (tenant) => tenant.collection(guards).insertMany([{ ...guard, passed: 0 }]),
+    (tenant) => tenant.collection(guards).insertMany([{ ...guardOf(tenant), passed: 0 }]),
   );
   const second = await pass();
   if (!second) throw new Error(`The guard of ${kind} is gone.`);

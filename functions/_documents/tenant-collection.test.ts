@@ -115,7 +115,9 @@ Deno.test("uniqueness and the validator hold in the database", () =>
           seen_at: "now",
         }]
       ) {
-        await assert.rejects(mine.insert({ _id: "3", name: "b", size: 1, ...wrong } as never), { code: 121 });
+        await assert.rejects(mine.insert({ _id: "3", name: "b", size: 1, ...wrong } as never), {
+          code: "validation_failed",
+        });
       }
       const made = await mine.change({ _id: "4" }, { set: { name: "c" }, setOnInsert: { size: 5 } }, {
         upsert: true,

@@ -2,6 +2,7 @@ import type { ClientSession, Collection, Db, Document, Filter, UpdateFilter } fr
 import { AppError } from "../_shared/errors.ts";
 import type { Log } from "../_shared/log.ts";
 import type { CollectionDefinition, Stored } from "./definition.ts";
+import { refused } from "./refused.ts";
 import { requireStorable } from "./storable.ts";
 import { fieldName, toFilter, type Where } from "./where.ts";
 
@@ -88,6 +89,14 @@ export interface TenantCollection<T extends Stored> {
 /** Most documents of one answer. */
 const MOST = 1000;
 
+/** MongoDB's code. */
+const VALIDATION_FAILED = 121;
+
+function atMost(wanted: number, most = Number.MAX_SAFE_INTEGER): number {
+  if (!Number.isFinite(wanted)) throw refused("limit", "expected a number");
+  return Math.min(Math.max(1, Math.floor(wanted)), most);
+}
+
 export function tenantCollection<T extends Stored>(
   { database, organizationId, log, session }: TenantScope,
   { name }: CollectionDefinition<T>,
@@ -124,6 +133,17 @@ export function tenantCollection<T extends Stored>(
   const ownOrNone = (document: Document | null) =>
     document === null ? undefined : own(document) as unknown as T;
 
+  /** What the validator refuses, somebody forgot to check before. */
+  async function write<Result>(work: () => Promise<Result>): Promise<Result> {
+    try {
+      return await work();
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== VALIDATION_FAILED) throw error;
+      log({ level: "error", event: "document_refused", collection: name, organization: organizationId });
+      throw refused(name, "not a document of this collection");
+    }
+  }
+
   function toStore(document: Without<T>): Document {
     requireStorable(document, name);
     // Last, so that nothing in the document stands for it.
@@ -145,7 +165,7 @@ export function tenantCollection<T extends Stored>(
         ...options,
         ...fieldsOf(fields),
         ...sortOf(sort),
-        limit: Math.min(Math.max(1, Math.floor(limit)), MOST),
+        limit: atMost(limit, MOST),
       }).toArray();
       return found.map(own) as unknown as T[];
     },
@@ -153,7 +173,7 @@ export function tenantCollection<T extends Stored>(
     count: (where, most) =>
       collection.countDocuments(filterOf(where), {
         ...options,
-        ...(most !== undefined && { limit: Math.max(1, most) }),
+        ...(most !== undefined && { limit: atMost(most) }),
       }),
 
     async totals(where, { by, sum = [], limit = MOST } = {}) {
@@ -169,7 +189,7 @@ export function tenantCollection<T extends Stored>(
           },
         },
         { $sort: { count: -1, _id: 1 } },
-        { $limit: Math.min(limit, MOST) },
+        { $limit: atMost(limit, MOST) },
       ], options).toArray();
       return groups.map((group) => {
         own({ organization_id: group["least"] });
@@ -181,17 +201,17 @@ export function tenantCollection<T extends Stored>(
 
     async insert(document) {
       const written = toStore(document);
-      await collection.insertOne(written as never, options);
+      await write(() => collection.insertOne(written as never, options));
       return written as T;
     },
 
     async insertMany(documents) {
       if (documents.length === 0) return 0;
       try {
-        const { insertedCount } = await collection.insertMany(documents.map(toStore), {
-          ...options,
-          ordered: false,
-        });
+        const written = documents.map(toStore);
+        const { insertedCount } = await write(() =>
+          collection.insertMany(written, { ...options, ordered: false })
+        );
         return insertedCount;
       } catch (error) {
         if (!isDuplicate(error)) throw error;
@@ -200,17 +220,15 @@ export function tenantCollection<T extends Stored>(
     },
 
     async change(where, change, { upsert = false, sort, returning = "after" } = {}) {
-      const changed = await collection.findOneAndUpdate(filterOf(where), toUpdate(change, name), {
-        ...options,
-        ...sortOf(sort),
-        upsert,
-        returnDocument: returning,
-      });
+      const [filter, update] = [filterOf(where), toUpdate(change, name)];
+      const asked = { ...options, ...sortOf(sort), upsert, returnDocument: returning };
+      const changed = await write(() => collection.findOneAndUpdate(filter, update, asked));
       return ownOrNone(changed);
     },
 
     async changeAll(where, change) {
-      const { modifiedCount } = await collection.updateMany(filterOf(where), toUpdate(change, name), options);
+      const [filter, update] = [filterOf(where), toUpdate(change, name)];
+      const { modifiedCount } = await write(() => collection.updateMany(filter, update, options));
       return modifiedCount;
     },
 
