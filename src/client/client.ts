@@ -2,6 +2,7 @@ import { createClient, type SupabaseClient, type SupabaseClientOptions } from "@
 import type { Database } from "../../types/database.ts";
 import { createFunctionsClient, type FunctionsClient } from "./functions.ts";
 import { createOrganizationsClient, type OrganizationsClient } from "./organizations.ts";
+import { createWorkflowsClient, type WorkflowsClient } from "./workflows.ts";
 
 export interface NectarClientOptions {
   /** Instead of the runtime's own: for tests, proxies and tracing. */
@@ -30,6 +31,8 @@ export interface NectarClient {
   functions: FunctionsClient;
   /** Organizations live: members, invitations, roles, ownership, closing, and the audit log. */
   organizations: OrganizationsClient;
+  /** Workflows: drafts, versions, and what is live. */
+  workflows: WorkflowsClient;
 }
 
 /**
@@ -77,5 +80,10 @@ export function createNectarClient({
     fetch,
   });
 
-  return { supabase, functions, organizations: createOrganizationsClient(supabase, functions) };
+  return {
+    supabase,
+    functions,
+    organizations: createOrganizationsClient(supabase, functions),
+    workflows: createWorkflowsClient(functions),
+  };
 }
