@@ -18,6 +18,7 @@ export interface Report {
 const benchmarks: Record<string, () => Promise<{ default: Benchmark }>> = {
   audit: () => import("./audit.ts"),
   rls: () => import("./rls.ts"),
+  workflows: () => import("./workflows.ts"),
 };
 
 const { values, positionals } = parseArgs({

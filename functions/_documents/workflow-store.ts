@@ -1,5 +1,6 @@
 import { AppError } from "../_shared/errors.ts";
 import type { Content } from "../_workflows/content.ts";
+import { boundedCache } from "./bounded-cache.ts";
 import type { Documents, Tenant } from "./documents.ts";
 import { exclusively } from "./guards.ts";
 import { newId } from "./id.ts";
@@ -73,6 +74,9 @@ export type LiveRoute = Pick<Workflow, typeof routeFields[number]>;
 
 const PAGE = 1000;
 
+/** What one process keeps of what is live. */
+const CACHED_BYTES = 16 * 1024 * 1024;
+
 export interface Publication {
   workflow: Workflow;
   version: WorkflowVersion;
@@ -91,6 +95,8 @@ export function createWorkflowStore(
   { clock = Date.now }: { clock?: (() => number) | undefined } = {},
 ) {
   const { run, transaction } = documents;
+  // Versions never change: whether one may still be read, its workflow says each time.
+  const known = boundedCache<WorkflowVersion>(CACHED_BYTES);
   const now = () => new Date(clock());
 
   /** At most `limit` workflows, archived ones included; null is no limit. Exact, however many are made at once. */
@@ -330,7 +336,10 @@ export function createWorkflowStore(
       );
       if (!head) throw new AppError("workflow_not_found");
       const number = wanted === "latest" ? head.latest_version : wanted;
-      return { slug: head.slug, version: await requireVersion(tenant, head._id, number) };
+      const name = `${tenant.organizationId}:${head._id}:${number}`;
+      const version = known.get(name) ?? await requireVersion(tenant, head._id, number);
+      known.set(name, version, version.definition.length);
+      return { slug: head.slug, version };
     });
 
   async function namedBy(

@@ -15,6 +15,7 @@ function createTestApp(options: {
   entries?: number;
   consumer?: Partial<Consumer>;
   clock?: () => number;
+  ensureDocuments?: () => Promise<number>;
 } = {}) {
   const { log, lines } = createTestLog();
   const open: OutboxEntry[] = Array.from({ length: options.entries ?? 0 }, (_, index) => ({
@@ -32,6 +33,7 @@ function createTestApp(options: {
   };
   const app = createApp({
     consumers: [{ ...done, ...options.consumer }],
+    ensureDocuments: options.ensureDocuments,
     connect: () => backend,
     clock: options.clock ?? (() => 0),
     log,
@@ -140,4 +142,17 @@ Deno.test("401: for servers alone", async () => {
 Deno.test("405: it changes things, so it is not read", async () => {
   const app = createApp({ consumers: [], keys });
   assert.equal((await app.request("/maintenance", { headers: { apikey: secretKey } })).status, 405);
+});
+
+Deno.test("200: the document store's collections are brought up to date; when it is away, all else is done", async () => {
+  const tasksOf = async (ensureDocuments: () => Promise<number>) => {
+    const { run, noted } = createTestApp({ entries: 1, ensureDocuments });
+    const { status, tasks } = await reportOf(await run());
+    assert.deepEqual(noted.completed, [1]);
+    return [status, tasks.at(-1)];
+  };
+  const name = "ensure_collections";
+  assert.deepEqual(await tasksOf(() => Promise.resolve(3)), ["ok", { name, status: "done", count: 3 }]);
+  const away = () => Promise.reject(new AppError("mongodb_unavailable"));
+  assert.deepEqual(await tasksOf(away), ["degraded", { name, status: "failed" }]);
 });

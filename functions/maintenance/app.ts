@@ -11,6 +11,8 @@ import { type OutboxReport, report, type Task } from "./schemas.ts";
 
 export interface MaintenanceOptions {
   consumers: readonly Consumer[];
+  /** Brings the document store's validators and indexes up to date; undefined where there is none. */
+  ensureDocuments?: (() => Promise<number>) | undefined;
   /** Most milliseconds until no further batch is begun. Default 20,000. */
   budgetMs?: number;
   /** Milliseconds since 1970. */
@@ -25,8 +27,15 @@ export interface MaintenanceOptions {
 const LEASE_SECONDS = 120;
 
 export function createApp(
-  { consumers, budgetMs = 20_000, clock = Date.now, log = logToConsole, keys, connect = createBackend }:
-    MaintenanceOptions,
+  {
+    consumers,
+    ensureDocuments,
+    budgetMs = 20_000,
+    clock = Date.now,
+    log = logToConsole,
+    keys,
+    connect = createBackend,
+  }: MaintenanceOptions,
 ): FunctionApp {
   const app = createFunction({ name: "maintenance", log, clock });
 
@@ -66,6 +75,7 @@ export function createApp(
     const backend = connect(c.var.supabaseContext.supabaseAdmin, c.var.requestId);
     const results = await backend.runTasks();
     const tasks = Object.entries(results ?? {}).map(([name, result]) => taskOf(name, result));
+    if (ensureDocuments) tasks.push(await ensure(ensureDocuments, (error) => onFailure("documents", error)));
     const outbox: OutboxReport[] = [];
     for (const consumer of consumers) {
       outbox.push(await drain(consumer, { backend, timeIsUp, leaseSeconds: LEASE_SECONDS, onFailure }));
@@ -86,4 +96,13 @@ function taskOf(name: string, result: unknown): Task {
   if (typeof result === "number") return { name, status: "done", count: result };
   const sqlstate = String(result).match(/^failed: (\w{5})$/)?.[1];
   return { name, status: "failed", ...(sqlstate && { sqlstate }) };
+}
+
+async function ensure(work: () => Promise<number>, onFailure: (error: unknown) => void): Promise<Task> {
+  try {
+    return { name: "ensure_collections", status: "done", count: await work() };
+  } catch (error) {
+    onFailure(error);
+    return { name: "ensure_collections", status: "failed" };
+  }
 }
