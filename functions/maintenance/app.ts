@@ -75,7 +75,9 @@ export function createApp(
     const backend = connect(c.var.supabaseContext.supabaseAdmin, c.var.requestId);
     const results = await backend.runTasks();
     const tasks = Object.entries(results ?? {}).map(([name, result]) => taskOf(name, result));
-    if (ensureDocuments) tasks.push(await ensure(ensureDocuments, (error) => onFailure("documents", error)));
+    if (results && ensureDocuments) {
+      tasks.push(await ensure(ensureDocuments, (error) => onFailure("documents", error)));
+    }
     const outbox: OutboxReport[] = [];
     for (const consumer of consumers) {
       outbox.push(await drain(consumer, { backend, timeIsUp, leaseSeconds: LEASE_SECONDS, onFailure }));
