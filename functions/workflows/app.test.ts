@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import type { ErrorBody } from "../_shared/errors.ts";
 import { AppError } from "../_shared/errors.ts";
-import { createTestLog, createTestProject } from "../_shared/testing.ts";
+import { createMongo } from "../_shared/mongo.ts";
+import { closedPort, createTestLog, createTestProject } from "../_shared/testing.ts";
+import { createDocuments } from "../_documents/documents.ts";
 import { createStores } from "../_documents/stores.ts";
 import { withStore } from "../_documents/testing.ts";
 import { CONNECTION, orderWorkflow, smallWorkflow } from "../_workflows/testing.ts";
@@ -338,3 +340,24 @@ Deno.test("servers read what is live, by slug, id, route and version; people do 
     await call("POST", `${acme}/${id}/archive`);
     assert.equal((await live(acme, "1", "orders")).code, "workflow_not_found");
   }));
+
+Deno.test("503: without MongoDB, and only that", async () => {
+  const mongo = createMongo({ uri: () => `mongodb://127.0.0.1:${closedPort()}/x`, selectionTimeoutMs: 200 });
+  const backend = {
+    requirePermission: () => Promise.resolve(),
+    workflowLimit: () => Promise.resolve(null),
+    connectionsExist: () => Promise.resolve(),
+    applicationExists: () => Promise.resolve(),
+  };
+  const { workflows } = createStores(createDocuments({ mongo }));
+  const app = createApp({ workflows, connect: () => backend, keys, log: () => {} });
+  for (const path of ["", `/${crypto.randomUUID()}`, `/${crypto.randomUUID()}/versions`]) {
+    const headers = { apikey: publishableKey, authorization: `Bearer ${token}` };
+    const response = await app.request(`/workflows/${acme}${path}`, { headers });
+    assert.equal(response.status, 503);
+    const text = await response.text();
+    assert.equal((JSON.parse(text) as ErrorBody).error.code, "mongodb_unavailable");
+    assert.doesNotMatch(text, /127\.0\.0\.1/);
+  }
+  await mongo.close();
+});
