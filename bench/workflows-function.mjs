@@ -17,7 +17,7 @@ const keys = {
 };
 const log = () => {};
 const mongo = createMongo({ uri: () => uri });
-const { workflows } = createStores(createDocuments({ mongo, log }));
+const { workflows, cache } = createStores(createDocuments({ mongo, log }));
 
 const organizationId = crypto.randomUUID();
 const content = await contentOf(orderWorkflow());
@@ -25,7 +25,7 @@ const about = { name: "Orders", slug: "orders", description: "", tags: [] };
 const { _id: workflowId } = await workflows.create(organizationId, about, content, { limit: null });
 await workflows.publish(organizationId, workflowId, 1, { note: "", route: content.route });
 
-const app = createApp({ workflows, keys, log });
+const app = createApp({ workflows, cache, keys, log });
 const noop = createFunction({ name: "noop", log });
 noop.get("/", authenticate("secret", keys), (c) => c.json({}));
 

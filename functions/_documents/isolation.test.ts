@@ -33,7 +33,11 @@ const about = (slug: string) => ({
   tags: [CANARY],
 });
 
-async function plant({ workflows }: Stores): Promise<Planted> {
+const cacheKey = (workflow_id: string) => ({ workflow_id, workflow_version: 1, parameters: { of: "acme" } });
+const canaryAnswer = { status: 200, content_type: "text/plain", body: `${CANARY} answer` };
+const cacheSettings = { ttl_seconds: 86_400, tags: [CANARY], limit: null };
+
+async function plant({ workflows, cache }: Stores): Promise<Planted> {
   const make = async (slug: string) =>
     (await workflows.create(acme, about(slug), await canaryContent(`/${CANARY}/${slug}`), {
       by: acme,
@@ -45,6 +49,7 @@ async function plant({ workflows }: Stores): Promise<Planted> {
   await publish(live, "live");
   await publish(archived, "archived");
   await workflows.archive(acme, archived);
+  await cache.put(acme, cacheKey(live), canaryAnswer, cacheSettings);
   return { draft, live, archived };
 }
 
@@ -52,7 +57,13 @@ async function plant({ workflows }: Stores): Promise<Planted> {
 async function callsOf({ draft, live, archived }: Planted): Promise<Record<string, unknown[][]>> {
   const content = await contentOf(smallWorkflow());
   const own = { name: "Own", slug: "own", description: "", tags: [] };
+  const answer = { ...canaryAnswer, body: "own" };
   return {
+    "cache.get": [[cacheKey(live)]],
+    "cache.put": [[cacheKey(live), answer, { ttl_seconds: 1, limit: 5000 }]],
+    "cache.through": [[cacheKey(live), cacheSettings, () => Promise.resolve(answer)]],
+    "cache.invalidate": [[{ workflow_id: live }], [{ tag: CANARY }], [{ all: true }]],
+    "cache.statistics": [[]],
     "workflows.create": [[own, content, { limit: 100 }]],
     "workflows.list": [[{ limit: 100 }], [{ limit: 100, search: CANARY }], [{ limit: 9, tag: CANARY }], [{
       limit: 9,
@@ -168,6 +179,7 @@ function appsOf(stores: Stores) {
   };
   return [createWorkflowsApp({
     workflows: stores.workflows,
+    cache: stores.cache,
     connect: () => backend,
     findOrganization: () => Promise.resolve(globex),
     keys,
@@ -222,6 +234,8 @@ const bodies = () => [
   { name: "Own", slug: "own", definition: smallWorkflow(), tags: [], description: "", application_id: null },
   { name: "Own", slug: `own-${crypto.randomUUID().slice(0, 8)}` },
   { note: "", version: 1 },
+  { tag: CANARY },
+  { all: true },
   {
     file: {
       format: "nectar.workflow-file/1",

@@ -58,7 +58,7 @@ function withApp(
       applicationExists: () => Promise.reject(new AppError("unknown_application")),
     };
     const app = createApp({
-      workflows: createStores(documents).workflows,
+      ...createStores(documents),
       connect: () => backend,
       findOrganization: (_, slug) =>
         slug === "acme" ? Promise.resolve(acme) : Promise.reject(new AppError("organization_not_found")),
@@ -349,8 +349,8 @@ Deno.test("503: without MongoDB, and only that", async () => {
     connectionsExist: () => Promise.resolve(),
     applicationExists: () => Promise.resolve(),
   };
-  const { workflows } = createStores(createDocuments({ mongo }));
-  const app = createApp({ workflows, connect: () => backend, keys, log: () => {} });
+  const stores = createStores(createDocuments({ mongo }));
+  const app = createApp({ ...stores, connect: () => backend, keys, log: () => {} });
   for (const path of ["", `/${crypto.randomUUID()}`, `/${crypto.randomUUID()}/versions`]) {
     const headers = { apikey: publishableKey, authorization: `Bearer ${token}` };
     const response = await app.request(`/workflows/${acme}${path}`, { headers });

@@ -6,7 +6,9 @@ import { createApp } from "./app.ts";
 
 const mongo = createMongo({ uri: () => readVariable("MONGODB_URI") });
 
-const app = createApp({ workflows: createStores(createDocuments({ mongo })).workflows });
+const { workflows, cache } = createStores(createDocuments({ mongo }));
+
+const app = createApp({ workflows, cache });
 
 // The platform says when it takes an isolate away.
 addEventListener("beforeunload", () => void mongo.close());
