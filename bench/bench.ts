@@ -20,6 +20,7 @@ const benchmarks: Record<string, () => Promise<{ default: Benchmark }>> = {
   connections: () => import("./connections.ts"),
   rls: () => import("./rls.ts"),
   webhook: () => import("./webhook.ts"),
+  workflows: () => import("./workflows.ts"),
 };
 
 const { values, positionals } = parseArgs({

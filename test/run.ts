@@ -1,14 +1,19 @@
 // `npm test`: everything that is promised, proven. `npm test -- database` runs the steps whose name begins so.
 import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import process from "node:process";
 import { denoBinary, hostedDenoBinary } from "../src/stack/functions/deno.ts";
+import { startMongo } from "../src/stack/mongo/mongo.ts";
 import { repository } from "../src/stack/repository.ts";
 
 interface Step {
   name: string;
   command: string;
   environment?: Record<string, string>;
+  /** Its tests write documents: it gets a MONGODB_URI, the one given or one of a server started for it. */
+  documents?: true;
 }
 
 const deno = (binary: string) => ({
@@ -16,14 +21,20 @@ const deno = (binary: string) => ({
   DENO_DIR: repository(".nectar/deno"),
   DENO_NO_UPDATE_CHECK: "1",
 });
-const denoTest =
-  "--no-check --no-prompt --allow-net=127.0.0.1 --allow-env --allow-sys --allow-read=. functions/*/*.test.ts";
+// A MongoDB that is given may be anywhere.
+const reached = process.env["MONGODB_URI"] ? "--allow-net" : "--allow-net=127.0.0.1";
+const denoTest = `--no-check --no-prompt ${reached} --allow-env --allow-sys --allow-read=. functions/*/*.test.ts`;
 
 function denoSteps(label: string, binary: string): Step[] {
   const environment = deno(binary);
   return [
     { name: `functions: types, Deno ${label}`, command: '"$DENO" check functions/*/*.ts', environment },
-    { name: `functions: tests, Deno ${label}`, command: `"$DENO" test ${denoTest}`, environment },
+    {
+      name: `functions: tests, Deno ${label}`,
+      command: `"$DENO" test ${denoTest}`,
+      environment,
+      documents: true,
+    },
   ];
 }
 
@@ -71,6 +82,17 @@ if (!hosted)
     "! Deno 2.1.14 cannot be had for this platform: functions are tested on the current one alone.",
   );
 
+const scratch = mkdtempSync(path.join(tmpdir(), "nectar-test-mongo-"));
+const mongo = chosen.some(({ documents }) => documents)
+  ? await startMongo({
+      uri: process.env["MONGODB_URI"],
+      choice: "own",
+      directory: scratch,
+      durable: false,
+      onProcess: () => {},
+    })
+  : undefined;
+
 let failed = 0;
 for (const step of chosen) {
   const begun = performance.now();
@@ -81,12 +103,20 @@ for (const step of chosen) {
   failed++;
   console.log(`\n${output.trim()}\n`);
 }
+await mongo?.stop();
+rmSync(scratch, { recursive: true, force: true });
 console.log(`\nsteps: ${chosen.length - failed} passed, ${failed} failed`);
 process.exitCode = failed > 0 ? 1 : 0;
 
-function run({ command, environment }: Step): Promise<{ ok: boolean; output: string }> {
+function run({ command, environment, documents }: Step): Promise<{ ok: boolean; output: string }> {
   const PATH = [repository("node_modules/.bin"), process.env["PATH"]].join(path.delimiter);
-  const env = { ...process.env, PATH, NO_COLOR: "1", ...environment };
+  const env = {
+    ...process.env,
+    PATH,
+    NO_COLOR: "1",
+    ...(documents && mongo?.uri && { MONGODB_URI: mongo.uri }),
+    ...environment,
+  };
   return new Promise((resolve) => {
     execFile(
       "sh",

@@ -1240,6 +1240,15 @@ export type Database = {
         Args: { p_key: string; p_organization_id: string; p_reassign_to?: string };
         Returns: undefined;
       };
+      document_limits: {
+        Args: { p_organization_id: string; p_permission: string };
+        Returns: {
+          activity_days: number;
+          artifact_bytes: number;
+          cache_bytes: number;
+          workflows: number;
+        }[];
+      };
       fail_outbox: { Args: { p_error: string; p_id: number }; Returns: undefined };
       fail_stripe_event: {
         Args: { p_error: string; p_event: Json };

@@ -383,10 +383,335 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  "/workflows/{organization_id}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** The workflows, the newest first */
+    get: operations["listWorkflows"];
+    put?: never;
+    /** Makes a workflow */
+    post: operations["createWorkflow"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/workflows/{organization_id}/{id}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** A workflow with its draft */
+    get: operations["getWorkflow"];
+    /** Replaces the draft */
+    put: operations["replaceWorkflow"];
+    post?: never;
+    /** Deletes it with all its versions, for good */
+    delete: operations["deleteWorkflow"];
+    options?: never;
+    head?: never;
+    /**
+     * Changes part of the draft
+     * @description By a JSON Merge Patch (RFC 7396). The result is checked as a whole.
+     */
+    patch: operations["patchWorkflow"];
+    trace?: never;
+  };
+  "/workflows/{organization_id}/{id}/archive": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Takes it off its route, and keeps it */
+    post: operations["archiveWorkflow"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/workflows/{organization_id}/{id}/diff": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** What changed between two versions, or to the draft */
+    get: operations["diffWorkflowVersions"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/workflows/{organization_id}/{id}/duplicate": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Makes a workflow of another's draft */
+    post: operations["duplicateWorkflow"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/workflows/{organization_id}/{id}/export": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** A workflow as a file */
+    get: operations["exportWorkflow"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/workflows/{organization_id}/{id}/publish": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Makes the draft the next version
+     * @description What was published never changes. When nothing has changed since the latest version, that is the answer.
+     */
+    post: operations["publishWorkflow"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/workflows/{organization_id}/{id}/restore": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Puts it back, on its route */
+    post: operations["restoreWorkflow"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/workflows/{organization_id}/{id}/rollback": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Makes an earlier version's content the next version, and the draft
+     * @description History only grows: the version that was wrong stays, and so does its number.
+     */
+    post: operations["rollBackWorkflow"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/workflows/{organization_id}/{id}/versions": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** What was published, the newest first */
+    get: operations["listWorkflowVersions"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/workflows/{organization_id}/{id}/versions/{number}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** One version, as it was published */
+    get: operations["getWorkflowVersion"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/workflows/{organization_id}/cache": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** What the cache of answers holds, and how often it helped */
+    get: operations["getCacheStatistics"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/workflows/{organization_id}/cache/purge": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Deletes answers: of a workflow, under a tag, or all
+     * @description Answers that are being made at the moment are given to who asked for them, and not kept.
+     */
+    post: operations["purgeCache"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/workflows/{organization_id}/import": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Makes a workflow of a file */
+    post: operations["importWorkflow"];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/workflows/published/{organization}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** What answers which method and path */
+    get: operations["listLiveRoutes"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  "/workflows/published/{organization}/{version}": {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * A published version, by its route
+     * @description A version never changes: its ETag is its content's hash, and If-None-Match is answered by 304.
+     */
+    get: operations["getLiveWorkflow"];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
 }
 export type webhooks = Record<string, never>;
 export interface components {
   schemas: {
+    CachePurge:
+      | {
+          /** Format: uuid */
+          workflow_id: string;
+        }
+      | {
+          tag: string;
+        }
+      | {
+          /** @enum {boolean} */
+          all: true;
+        };
+    CachePurged: {
+      removed: number;
+    };
+    CacheStatistics: {
+      bytes: number;
+      /**
+       * Format: date-time
+       * @description Since when hits and misses are counted; null: nothing was cached yet.
+       */
+      counted_since: string | null;
+      entries: number;
+      hits: number;
+      misses: number;
+      stale_hits: number;
+      /** @description Those with the most entries, at most 1,000. */
+      workflows: {
+        bytes: number;
+        entries: number;
+        /** Format: uuid */
+        workflow_id: string;
+      }[];
+    };
     CancelInput: {
       /** Format: uuid */
       organization_id: string;
@@ -700,6 +1025,10 @@ export interface components {
        */
       status: "ok" | "down" | "absent";
     };
+    DuplicateInput: {
+      name: string;
+      slug: string;
+    };
     /**
      * @example {
      *       "error": {
@@ -729,6 +1058,8 @@ export interface components {
           | "return_url_not_allowed"
           | "invalid_signature"
           | "wrong_stripe_mode"
+          | "invalid_workflow"
+          | "unknown_connection"
           | "missing_credentials"
           | "invalid_token"
           | "invalid_api_key"
@@ -739,6 +1070,9 @@ export interface components {
           | "not_found"
           | "invitation_not_found"
           | "connection_not_found"
+          | "organization_not_found"
+          | "workflow_not_found"
+          | "version_not_found"
           | "method_not_allowed"
           | "already_invited"
           | "already_member"
@@ -749,8 +1083,15 @@ export interface components {
           | "no_subscription"
           | "too_few_seats"
           | "preview_expired"
+          | "no_workflow_left"
+          | "route_taken"
+          | "workflow_archived"
+          | "workflow_not_archived"
+          | "workflow_slug_taken"
+          | "stale_revision"
           | "payload_too_large"
           | "unsupported_media_type"
+          | "revision_required"
           | "too_many_invitations"
           | "too_many_tests"
           | "internal"
@@ -803,6 +1144,15 @@ export interface components {
        */
       version: string;
     };
+    ImportInput: {
+      /** @description Which connection of this organization takes the place of each in the file. */
+      connections?: {
+        [key: string]: string;
+      };
+      file: components["schemas"]["WorkflowFile"];
+      name?: string;
+      slug?: string;
+    };
     IntrospectionResult:
       | components["schemas"]["SchemaSummary"]
       | components["schemas"]["ConnectionTestFailure"];
@@ -853,6 +1203,28 @@ export interface components {
       after?: string;
       /** @default 100 */
       limit?: number;
+    };
+    LiveRoutes: {
+      /** @description Where the next page begins; null after the last. */
+      next_cursor: string | null;
+      routes: {
+        content_hash: string | null;
+        route: string;
+        slug: string;
+        version: number;
+        /** Format: uuid */
+        workflow_id: string;
+      }[];
+    };
+    LiveWorkflow: {
+      content_hash: string;
+      definition: components["schemas"]["WorkflowDefinition"];
+      /** Format: date-time */
+      published_at: string;
+      slug: string;
+      version: number;
+      /** Format: uuid */
+      workflow_id: string;
     };
     MaintenanceJob: {
       /** @description How many things it changed. */
@@ -905,9 +1277,16 @@ export interface components {
       /** Format: uri */
       return_url?: string;
     };
+    PublishInput: {
+      note?: string;
+    };
     ResumeInput: {
       /** Format: uuid */
       organization_id: string;
+    };
+    RollbackInput: {
+      note?: string;
+      version: number;
     };
     SchemaSummary: {
       /** @description Since the snapshot before. */
@@ -985,6 +1364,382 @@ export interface components {
       id: string;
       /** @description Stripe's; values that are not known today may come. */
       status: string;
+    };
+    Workflow: {
+      application_id: string | null;
+      connection_ids: string[];
+      content_hash: string;
+      /** Format: date-time */
+      created_at: string;
+      created_by: string | null;
+      definition: components["schemas"]["WorkflowDefinition"];
+      description: string;
+      /** Format: uuid */
+      id: string;
+      /** @description 0: never published. */
+      latest_version: number;
+      name: string;
+      /** @description Differs from content_hash: the draft has changed since. */
+      published_hash: string | null;
+      revision: number;
+      /** @description What it answers at the moment, such as GET /orders/{}. */
+      route: string | null;
+      slug: string;
+      /** @enum {string} */
+      state: "draft" | "published" | "archived";
+      tags: string[];
+      /** @enum {string} */
+      trigger: "http" | "schedule";
+      /** Format: date-time */
+      updated_at: string;
+      updated_by: string | null;
+    };
+    WorkflowBinding:
+      | {
+          value: string | number | boolean | null;
+        }
+      | {
+          parameter: string;
+        }
+      | {
+          /** @description A JSON pointer into what is known: /parameters, /steps/<id>, and /item inside `each`. */
+          pointer: string;
+        };
+    WorkflowBranchStep: {
+      /** @description The first that holds decides; `else` is for none. */
+      cases: {
+        name: string;
+        when: components["schemas"]["WorkflowCondition"];
+      }[];
+      description?: string;
+      id: string;
+      /**
+       * @description discriminator enum property added by openapi-typescript
+       * @enum {string}
+       */
+      type: "branch";
+    };
+    WorkflowCache: {
+      /** @description How long an answer past its time is still given while a new one is made. */
+      stale_seconds?: number;
+      tags?: string[];
+      ttl_seconds: number;
+      /** @description Parameters. Default all. */
+      vary_by?: string[];
+    };
+    WorkflowCondition:
+      | {
+          /** @enum {string} */
+          is: "equals" | "not_equals" | "less" | "less_or_equal" | "greater" | "greater_or_equal";
+          left: components["schemas"]["WorkflowBinding"];
+          right: components["schemas"]["WorkflowBinding"];
+        }
+      | {
+          /** @enum {string} */
+          is: "present" | "absent";
+          left: components["schemas"]["WorkflowBinding"];
+        }
+      | {
+          /** @enum {string} */
+          is: "one_of";
+          left: components["schemas"]["WorkflowBinding"];
+          values: (string | number | boolean | null)[];
+        }
+      | {
+          all: components["schemas"]["WorkflowCondition"][];
+        }
+      | {
+          any: components["schemas"]["WorkflowCondition"][];
+        }
+      | {
+          not: components["schemas"]["WorkflowCondition"];
+        };
+    WorkflowDefinition: {
+      cache?: components["schemas"]["WorkflowCache"];
+      description?: string;
+      edges: components["schemas"]["WorkflowEdge"][];
+      /** @enum {string} */
+      format: "nectar.workflow/1";
+      limits?: components["schemas"]["WorkflowLimits"];
+      output?: components["schemas"]["WorkflowOutputSchema"];
+      parameters?: components["schemas"]["WorkflowParameter"][];
+      /** @description The first step. */
+      start: string;
+      steps: components["schemas"]["WorkflowStep"][];
+      trigger: components["schemas"]["WorkflowTrigger"];
+    };
+    WorkflowDifference: {
+      after?: unknown;
+      before?: unknown;
+      /** @enum {string} */
+      kind: "added" | "removed" | "changed";
+      /** @description A JSON pointer. Steps and parameters are named by their id: /steps/fetch/statement. */
+      path: string;
+    };
+    WorkflowDifferences: {
+      differences: components["schemas"]["WorkflowDifference"][];
+    };
+    WorkflowEdge: {
+      from: string;
+      on?: string;
+      to: string;
+    };
+    WorkflowExpression:
+      | {
+          value: string | number | boolean | null;
+        }
+      | {
+          parameter: string;
+        }
+      | {
+          /** @description A JSON pointer into what is known: /parameters, /steps/<id>, and /item inside `each`. */
+          pointer: string;
+        }
+      | {
+          object: {
+            [key: string]: components["schemas"]["WorkflowExpression"];
+          };
+        }
+      | {
+          array: components["schemas"]["WorkflowExpression"][];
+        }
+      | {
+          as: components["schemas"]["WorkflowExpression"];
+          /** @description A JSON pointer into what is known: /parameters, /steps/<id>, and /item inside `each`. */
+          each: string;
+        };
+    WorkflowFile: {
+      /** @description SHA-256 of the definition's canonical form (RFC 8785). */
+      content_hash: string;
+      definition: components["schemas"]["WorkflowDefinition"];
+      description: string;
+      /** @enum {string} */
+      format: "nectar.workflow-file/1";
+      name: string;
+      slug: string;
+      tags: string[];
+    };
+    WorkflowHttpStep: {
+      body?: components["schemas"]["WorkflowExpression"];
+      description?: string;
+      headers?: {
+        [key: string]: string;
+      };
+      id: string;
+      /** @enum {string} */
+      method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+      parameters?: {
+        [key: string]: components["schemas"]["WorkflowBinding"];
+      };
+      timeout_ms?: number;
+      /**
+       * @description discriminator enum property added by openapi-typescript
+       * @enum {string}
+       */
+      type: "http";
+      /** @description https only. {name} in path and query is replaced by a parameter, encoded; never in the host. */
+      url: string;
+    };
+    WorkflowInput: {
+      /**
+       * Format: uuid
+       * @description An application of this organization.
+       */
+      application_id?: string | null;
+      definition: components["schemas"]["WorkflowDefinition"];
+      description?: string;
+      name: string;
+      slug: string;
+      tags?: string[];
+    };
+    WorkflowLimits: {
+      max_response_bytes?: number;
+      requests_per_minute?: number;
+      timeout_ms?: number;
+    };
+    WorkflowOutputSchema: {
+      additional_properties?: boolean;
+      description?: string;
+      enum?: (string | number | boolean | null)[];
+      /** @enum {string} */
+      format?: "date" | "date-time" | "uuid" | "email" | "uri";
+      items?: components["schemas"]["WorkflowOutputSchema"];
+      nullable?: boolean;
+      properties?: {
+        [key: string]: components["schemas"]["WorkflowOutputSchema"];
+      };
+      required?: string[];
+      /** @enum {string} */
+      type: "object" | "array" | "string" | "integer" | "number" | "boolean" | "null";
+    };
+    WorkflowPage: {
+      /** @description Where the next page begins; null after the last. */
+      next_cursor: string | null;
+      workflows: components["schemas"]["WorkflowSummary"][];
+    };
+    WorkflowParameter: {
+      default?: string | number | boolean | null;
+      description?: string;
+      enum?: (string | number | boolean | null)[];
+      /**
+       * @description Where a request says it. Required for HTTP triggers.
+       * @enum {string}
+       */
+      in?: "path" | "query" | "body";
+      max_length?: number;
+      maximum?: number;
+      minimum?: number;
+      name: string;
+      /** @description Default false. Those of the path always are. */
+      required?: boolean;
+      /** @enum {string} */
+      type: "string" | "integer" | "number" | "boolean" | "date" | "datetime" | "uuid" | "json";
+    };
+    /** @description A JSON Merge Patch (RFC 7396): null removes, lists are replaced. */
+    WorkflowPatch: {
+      application_id?: string | null;
+      /** @description Merged into the draft's. */
+      definition?: {
+        [key: string]: unknown;
+      };
+      description?: string | null;
+      name?: string;
+      slug?: string;
+      tags?: string[] | null;
+    };
+    WorkflowPublication: {
+      /** @description False when nothing had changed since the latest version. */
+      created: boolean;
+      version: components["schemas"]["WorkflowVersionSummary"];
+    };
+    WorkflowRespondStep: {
+      body?: components["schemas"]["WorkflowExpression"];
+      description?: string;
+      headers?: {
+        [key: string]: string;
+      };
+      id: string;
+      status: number;
+      /**
+       * @description discriminator enum property added by openapi-typescript
+       * @enum {string}
+       */
+      type: "respond";
+    };
+    WorkflowSqlStep: {
+      /**
+       * Format: uuid
+       * @description A database connection of this organization.
+       */
+      connection: string;
+      description?: string;
+      id: string;
+      max_rows?: number;
+      /** @description What is bound to each :name or @name of the statement. */
+      parameters?: {
+        [key: string]: components["schemas"]["WorkflowBinding"];
+      };
+      statement: string;
+      timeout_ms?: number;
+      /**
+       * @description discriminator enum property added by openapi-typescript
+       * @enum {string}
+       */
+      type: "sql";
+    };
+    WorkflowStep:
+      | components["schemas"]["WorkflowSqlStep"]
+      | components["schemas"]["WorkflowHttpStep"]
+      | components["schemas"]["WorkflowTransformStep"]
+      | components["schemas"]["WorkflowBranchStep"]
+      | components["schemas"]["WorkflowRespondStep"];
+    WorkflowSummary: {
+      application_id: string | null;
+      connection_ids: string[];
+      content_hash: string;
+      /** Format: date-time */
+      created_at: string;
+      created_by: string | null;
+      description: string;
+      /** Format: uuid */
+      id: string;
+      /** @description 0: never published. */
+      latest_version: number;
+      name: string;
+      /** @description Differs from content_hash: the draft has changed since. */
+      published_hash: string | null;
+      revision: number;
+      /** @description What it answers at the moment, such as GET /orders/{}. */
+      route: string | null;
+      slug: string;
+      /** @enum {string} */
+      state: "draft" | "published" | "archived";
+      tags: string[];
+      /** @enum {string} */
+      trigger: "http" | "schedule";
+      /** Format: date-time */
+      updated_at: string;
+      updated_by: string | null;
+    };
+    WorkflowTransformStep: {
+      description?: string;
+      id: string;
+      output: components["schemas"]["WorkflowExpression"];
+      /**
+       * @description discriminator enum property added by openapi-typescript
+       * @enum {string}
+       */
+      type: "transform";
+    };
+    WorkflowTrigger:
+      | {
+          /** @enum {string} */
+          method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+          path: string;
+          /** @enum {string} */
+          type: "http";
+        }
+      | {
+          /** @description Five fields, at least 5 minutes between two runs. */
+          cron: string;
+          /** @description Default UTC. */
+          timezone?: string;
+          /** @enum {string} */
+          type: "schedule";
+        };
+    WorkflowVersion: {
+      content_hash: string;
+      definition: components["schemas"]["WorkflowDefinition"];
+      note: string;
+      number: number;
+      /** Format: date-time */
+      published_at: string;
+      published_by: string | null;
+      rolled_back_to: number | null;
+      route: string | null;
+      /** @enum {string} */
+      trigger: "http" | "schedule";
+      /** Format: uuid */
+      workflow_id: string;
+    };
+    WorkflowVersionPage: {
+      /** @description Where the next page begins; null after the last. */
+      next_cursor: string | null;
+      versions: components["schemas"]["WorkflowVersionSummary"][];
+    };
+    WorkflowVersionSummary: {
+      content_hash: string;
+      note: string;
+      number: number;
+      /** Format: date-time */
+      published_at: string;
+      published_by: string | null;
+      rolled_back_to: number | null;
+      route: string | null;
+      /** @enum {string} */
+      trigger: "http" | "schedule";
+      /** Format: uuid */
+      workflow_id: string;
     };
   };
   responses: never;
@@ -2855,6 +3610,2006 @@ export interface operations {
         };
       };
       /** @description `database_unavailable`: The database cannot be reached. Try again soon. */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+    };
+  };
+  listWorkflows: {
+    parameters: {
+      query?: {
+        application_id?: string;
+        cursor?: string;
+        limit?: number;
+        /** @description Words of the name, or how they begin. */
+        search?: string;
+        state?: "draft" | "published" | "archived";
+        tag?: string;
+      };
+      header?: never;
+      path: {
+        organization_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description One page. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["WorkflowPage"];
+        };
+      };
+      /** @description `validation_failed`: The request is not valid. See details.issues. */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `missing_credentials`: Sign in, or send the key this route asks for.
+       *     `invalid_token`: The access token is not valid. Refresh the session and try again.
+       */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `not_permitted`: You need a permission that you do not have in this organization. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `internal`: Something failed on our side. Report the request_id. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `database_unavailable`: The database cannot be reached. Try again soon.
+       *     `mongodb_unavailable`: The document store cannot be reached. Try again soon.
+       */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+    };
+  };
+  createWorkflow: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        organization_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["WorkflowInput"];
+      };
+    };
+    responses: {
+      /** @description Made, as a draft. */
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Workflow"];
+        };
+      };
+      /**
+       * @description `validation_failed`: The request is not valid. See details.issues.
+       *     `malformed_body`: The body cannot be read. Send it as its content type says.
+       *     `invalid_workflow`: The workflow is not valid. See details.issues.
+       *     `unknown_application`: There is no such application in this organization.
+       *     `unknown_connection`: A step names a database connection that this organization does not have. See details.connections.
+       */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `missing_credentials`: Sign in, or send the key this route asks for.
+       *     `invalid_token`: The access token is not valid. Refresh the session and try again.
+       */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `not_permitted`: You need a permission that you do not have in this organization. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `no_workflow_left`: The organization has as many workflows as its plan allows. Delete one, or change the plan.
+       *     `workflow_slug_taken`: Another workflow of this organization has this slug.
+       */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `payload_too_large`: The body is too large. Send less. */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `internal`: Something failed on our side. Report the request_id. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `database_unavailable`: The database cannot be reached. Try again soon.
+       *     `mongodb_unavailable`: The document store cannot be reached. Try again soon.
+       */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+    };
+  };
+  getWorkflow: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+        organization_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The draft. Its ETag is what a change is made on. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Workflow"];
+        };
+      };
+      /** @description `validation_failed`: The request is not valid. See details.issues. */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `missing_credentials`: Sign in, or send the key this route asks for.
+       *     `invalid_token`: The access token is not valid. Refresh the session and try again.
+       */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `not_permitted`: You need a permission that you do not have in this organization. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `workflow_not_found`: There is no such workflow in this organization. */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `internal`: Something failed on our side. Report the request_id. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `database_unavailable`: The database cannot be reached. Try again soon.
+       *     `mongodb_unavailable`: The document store cannot be reached. Try again soon.
+       */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+    };
+  };
+  replaceWorkflow: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description Required: the ETag of what you read. */
+        "if-match"?: string;
+      };
+      path: {
+        id: string;
+        organization_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["WorkflowInput"];
+      };
+    };
+    responses: {
+      /** @description The new draft. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Workflow"];
+        };
+      };
+      /**
+       * @description `validation_failed`: The request is not valid. See details.issues.
+       *     `malformed_body`: The body cannot be read. Send it as its content type says.
+       *     `invalid_workflow`: The workflow is not valid. See details.issues.
+       *     `unknown_application`: There is no such application in this organization.
+       *     `unknown_connection`: A step names a database connection that this organization does not have. See details.connections.
+       */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `missing_credentials`: Sign in, or send the key this route asks for.
+       *     `invalid_token`: The access token is not valid. Refresh the session and try again.
+       */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `not_permitted`: You need a permission that you do not have in this organization. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `workflow_not_found`: There is no such workflow in this organization. */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `workflow_archived`: This workflow is archived. Restore it first.
+       *     `workflow_slug_taken`: Another workflow of this organization has this slug.
+       */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `stale_revision`: Somebody changed this in the meantime. Read it again, and repeat your change on what you find. */
+      412: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `payload_too_large`: The body is too large. Send less. */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `revision_required`: Say in If-Match which revision you change: the ETag of what you read. */
+      428: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `internal`: Something failed on our side. Report the request_id. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `database_unavailable`: The database cannot be reached. Try again soon.
+       *     `mongodb_unavailable`: The document store cannot be reached. Try again soon.
+       */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+    };
+  };
+  deleteWorkflow: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+        organization_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Gone. */
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description `validation_failed`: The request is not valid. See details.issues. */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `missing_credentials`: Sign in, or send the key this route asks for.
+       *     `invalid_token`: The access token is not valid. Refresh the session and try again.
+       */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `not_permitted`: You need a permission that you do not have in this organization. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `workflow_not_found`: There is no such workflow in this organization. */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `workflow_not_archived`: This workflow is published. Archive it first. */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `internal`: Something failed on our side. Report the request_id. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `database_unavailable`: The database cannot be reached. Try again soon.
+       *     `mongodb_unavailable`: The document store cannot be reached. Try again soon.
+       */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+    };
+  };
+  patchWorkflow: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description Required: the ETag of what you read. */
+        "if-match"?: string;
+      };
+      path: {
+        id: string;
+        organization_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["WorkflowPatch"];
+        "application/merge-patch+json": components["schemas"]["WorkflowPatch"];
+      };
+    };
+    responses: {
+      /** @description The new draft. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Workflow"];
+        };
+      };
+      /**
+       * @description `validation_failed`: The request is not valid. See details.issues.
+       *     `malformed_body`: The body cannot be read. Send it as its content type says.
+       *     `invalid_workflow`: The workflow is not valid. See details.issues.
+       *     `unknown_application`: There is no such application in this organization.
+       *     `unknown_connection`: A step names a database connection that this organization does not have. See details.connections.
+       */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `missing_credentials`: Sign in, or send the key this route asks for.
+       *     `invalid_token`: The access token is not valid. Refresh the session and try again.
+       */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `not_permitted`: You need a permission that you do not have in this organization. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `workflow_not_found`: There is no such workflow in this organization. */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `workflow_archived`: This workflow is archived. Restore it first.
+       *     `workflow_slug_taken`: Another workflow of this organization has this slug.
+       */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `stale_revision`: Somebody changed this in the meantime. Read it again, and repeat your change on what you find. */
+      412: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `payload_too_large`: The body is too large. Send less. */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `revision_required`: Say in If-Match which revision you change: the ETag of what you read. */
+      428: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `internal`: Something failed on our side. Report the request_id. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `database_unavailable`: The database cannot be reached. Try again soon.
+       *     `mongodb_unavailable`: The document store cannot be reached. Try again soon.
+       */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+    };
+  };
+  archiveWorkflow: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+        organization_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description As it is now. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Workflow"];
+        };
+      };
+      /** @description `validation_failed`: The request is not valid. See details.issues. */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `missing_credentials`: Sign in, or send the key this route asks for.
+       *     `invalid_token`: The access token is not valid. Refresh the session and try again.
+       */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `not_permitted`: You need a permission that you do not have in this organization. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `workflow_not_found`: There is no such workflow in this organization. */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `route_taken`: Another published workflow answers this method and path. */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `stale_revision`: Somebody changed this in the meantime. Read it again, and repeat your change on what you find. */
+      412: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `internal`: Something failed on our side. Report the request_id. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `database_unavailable`: The database cannot be reached. Try again soon.
+       *     `mongodb_unavailable`: The document store cannot be reached. Try again soon.
+       */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+    };
+  };
+  diffWorkflowVersions: {
+    parameters: {
+      query?: {
+        from?: "draft" | "latest" | number;
+        to?: "draft" | "latest" | number;
+      };
+      header?: never;
+      path: {
+        id: string;
+        organization_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description At most 1,000 differences. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["WorkflowDifferences"];
+        };
+      };
+      /** @description `validation_failed`: The request is not valid. See details.issues. */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `missing_credentials`: Sign in, or send the key this route asks for.
+       *     `invalid_token`: The access token is not valid. Refresh the session and try again.
+       */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `not_permitted`: You need a permission that you do not have in this organization. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `workflow_not_found`: There is no such workflow in this organization.
+       *     `version_not_found`: The workflow has no such version.
+       */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `internal`: Something failed on our side. Report the request_id. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `database_unavailable`: The database cannot be reached. Try again soon.
+       *     `mongodb_unavailable`: The document store cannot be reached. Try again soon.
+       */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+    };
+  };
+  duplicateWorkflow: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+        organization_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["DuplicateInput"];
+      };
+    };
+    responses: {
+      /** @description Made, as a draft. */
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Workflow"];
+        };
+      };
+      /**
+       * @description `validation_failed`: The request is not valid. See details.issues.
+       *     `malformed_body`: The body cannot be read. Send it as its content type says.
+       *     `invalid_workflow`: The workflow is not valid. See details.issues.
+       *     `unknown_application`: There is no such application in this organization.
+       *     `unknown_connection`: A step names a database connection that this organization does not have. See details.connections.
+       */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `missing_credentials`: Sign in, or send the key this route asks for.
+       *     `invalid_token`: The access token is not valid. Refresh the session and try again.
+       */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `not_permitted`: You need a permission that you do not have in this organization. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `workflow_not_found`: There is no such workflow in this organization. */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `no_workflow_left`: The organization has as many workflows as its plan allows. Delete one, or change the plan.
+       *     `workflow_slug_taken`: Another workflow of this organization has this slug.
+       */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `payload_too_large`: The body is too large. Send less. */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `internal`: Something failed on our side. Report the request_id. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `database_unavailable`: The database cannot be reached. Try again soon.
+       *     `mongodb_unavailable`: The document store cannot be reached. Try again soon.
+       */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+    };
+  };
+  exportWorkflow: {
+    parameters: {
+      query?: {
+        version?: "draft" | "latest" | number;
+      };
+      header?: never;
+      path: {
+        id: string;
+        organization_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The file. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["WorkflowFile"];
+        };
+      };
+      /** @description `validation_failed`: The request is not valid. See details.issues. */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `missing_credentials`: Sign in, or send the key this route asks for.
+       *     `invalid_token`: The access token is not valid. Refresh the session and try again.
+       */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `not_permitted`: You need a permission that you do not have in this organization. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `workflow_not_found`: There is no such workflow in this organization.
+       *     `version_not_found`: The workflow has no such version.
+       */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `internal`: Something failed on our side. Report the request_id. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `database_unavailable`: The database cannot be reached. Try again soon.
+       *     `mongodb_unavailable`: The document store cannot be reached. Try again soon.
+       */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+    };
+  };
+  publishWorkflow: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description Required: the ETag of what you read. */
+        "if-match"?: string;
+      };
+      path: {
+        id: string;
+        organization_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["PublishInput"];
+      };
+    };
+    responses: {
+      /** @description What is live now. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["WorkflowPublication"];
+        };
+      };
+      /**
+       * @description `validation_failed`: The request is not valid. See details.issues.
+       *     `malformed_body`: The body cannot be read. Send it as its content type says.
+       *     `invalid_workflow`: The workflow is not valid. See details.issues.
+       *     `unknown_application`: There is no such application in this organization.
+       *     `unknown_connection`: A step names a database connection that this organization does not have. See details.connections.
+       */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `missing_credentials`: Sign in, or send the key this route asks for.
+       *     `invalid_token`: The access token is not valid. Refresh the session and try again.
+       */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `not_permitted`: You need a permission that you do not have in this organization. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `workflow_not_found`: There is no such workflow in this organization. */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `workflow_archived`: This workflow is archived. Restore it first.
+       *     `route_taken`: Another published workflow answers this method and path.
+       */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `stale_revision`: Somebody changed this in the meantime. Read it again, and repeat your change on what you find. */
+      412: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `payload_too_large`: The body is too large. Send less. */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `revision_required`: Say in If-Match which revision you change: the ETag of what you read. */
+      428: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `internal`: Something failed on our side. Report the request_id. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `database_unavailable`: The database cannot be reached. Try again soon.
+       *     `mongodb_unavailable`: The document store cannot be reached. Try again soon.
+       */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+    };
+  };
+  restoreWorkflow: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+        organization_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description As it is now. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Workflow"];
+        };
+      };
+      /** @description `validation_failed`: The request is not valid. See details.issues. */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `missing_credentials`: Sign in, or send the key this route asks for.
+       *     `invalid_token`: The access token is not valid. Refresh the session and try again.
+       */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `not_permitted`: You need a permission that you do not have in this organization. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `workflow_not_found`: There is no such workflow in this organization. */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `route_taken`: Another published workflow answers this method and path. */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `stale_revision`: Somebody changed this in the meantime. Read it again, and repeat your change on what you find. */
+      412: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `internal`: Something failed on our side. Report the request_id. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `database_unavailable`: The database cannot be reached. Try again soon.
+       *     `mongodb_unavailable`: The document store cannot be reached. Try again soon.
+       */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+    };
+  };
+  rollBackWorkflow: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description Required: the ETag of what you read. */
+        "if-match"?: string;
+      };
+      path: {
+        id: string;
+        organization_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["RollbackInput"];
+      };
+    };
+    responses: {
+      /** @description What is live now. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["WorkflowPublication"];
+        };
+      };
+      /**
+       * @description `validation_failed`: The request is not valid. See details.issues.
+       *     `malformed_body`: The body cannot be read. Send it as its content type says.
+       *     `invalid_workflow`: The workflow is not valid. See details.issues.
+       *     `unknown_application`: There is no such application in this organization.
+       *     `unknown_connection`: A step names a database connection that this organization does not have. See details.connections.
+       */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `missing_credentials`: Sign in, or send the key this route asks for.
+       *     `invalid_token`: The access token is not valid. Refresh the session and try again.
+       */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `not_permitted`: You need a permission that you do not have in this organization. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `workflow_not_found`: There is no such workflow in this organization.
+       *     `version_not_found`: The workflow has no such version.
+       */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `workflow_archived`: This workflow is archived. Restore it first.
+       *     `route_taken`: Another published workflow answers this method and path.
+       */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `stale_revision`: Somebody changed this in the meantime. Read it again, and repeat your change on what you find. */
+      412: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `payload_too_large`: The body is too large. Send less. */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `revision_required`: Say in If-Match which revision you change: the ETag of what you read. */
+      428: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `internal`: Something failed on our side. Report the request_id. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `database_unavailable`: The database cannot be reached. Try again soon.
+       *     `mongodb_unavailable`: The document store cannot be reached. Try again soon.
+       */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+    };
+  };
+  listWorkflowVersions: {
+    parameters: {
+      query?: {
+        cursor?: string;
+        limit?: number;
+      };
+      header?: never;
+      path: {
+        id: string;
+        organization_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description One page. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["WorkflowVersionPage"];
+        };
+      };
+      /** @description `validation_failed`: The request is not valid. See details.issues. */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `missing_credentials`: Sign in, or send the key this route asks for.
+       *     `invalid_token`: The access token is not valid. Refresh the session and try again.
+       */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `not_permitted`: You need a permission that you do not have in this organization. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `workflow_not_found`: There is no such workflow in this organization. */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `internal`: Something failed on our side. Report the request_id. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `database_unavailable`: The database cannot be reached. Try again soon.
+       *     `mongodb_unavailable`: The document store cannot be reached. Try again soon.
+       */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+    };
+  };
+  getWorkflowVersion: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+        number: number;
+        organization_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The version. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["WorkflowVersion"];
+        };
+      };
+      /** @description `validation_failed`: The request is not valid. See details.issues. */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `missing_credentials`: Sign in, or send the key this route asks for.
+       *     `invalid_token`: The access token is not valid. Refresh the session and try again.
+       */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `not_permitted`: You need a permission that you do not have in this organization. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `workflow_not_found`: There is no such workflow in this organization.
+       *     `version_not_found`: The workflow has no such version.
+       */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `internal`: Something failed on our side. Report the request_id. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `database_unavailable`: The database cannot be reached. Try again soon.
+       *     `mongodb_unavailable`: The document store cannot be reached. Try again soon.
+       */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+    };
+  };
+  getCacheStatistics: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        organization_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Figures. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["CacheStatistics"];
+        };
+      };
+      /** @description `validation_failed`: The request is not valid. See details.issues. */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `missing_credentials`: Sign in, or send the key this route asks for.
+       *     `invalid_token`: The access token is not valid. Refresh the session and try again.
+       */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `not_permitted`: You need a permission that you do not have in this organization. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `internal`: Something failed on our side. Report the request_id. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `database_unavailable`: The database cannot be reached. Try again soon.
+       *     `mongodb_unavailable`: The document store cannot be reached. Try again soon.
+       */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+    };
+  };
+  purgeCache: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        organization_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["CachePurge"];
+      };
+    };
+    responses: {
+      /** @description How many went. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["CachePurged"];
+        };
+      };
+      /**
+       * @description `validation_failed`: The request is not valid. See details.issues.
+       *     `malformed_body`: The body cannot be read. Send it as its content type says.
+       */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `missing_credentials`: Sign in, or send the key this route asks for.
+       *     `invalid_token`: The access token is not valid. Refresh the session and try again.
+       */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `not_permitted`: You need a permission that you do not have in this organization. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `payload_too_large`: The body is too large. Send less. */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `internal`: Something failed on our side. Report the request_id. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `database_unavailable`: The database cannot be reached. Try again soon.
+       *     `mongodb_unavailable`: The document store cannot be reached. Try again soon.
+       */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+    };
+  };
+  importWorkflow: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        organization_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        "application/json": components["schemas"]["ImportInput"];
+      };
+    };
+    responses: {
+      /** @description Made, as a draft. */
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Workflow"];
+        };
+      };
+      /**
+       * @description `validation_failed`: The request is not valid. See details.issues.
+       *     `malformed_body`: The body cannot be read. Send it as its content type says.
+       *     `invalid_workflow`: The workflow is not valid. See details.issues.
+       *     `unknown_application`: There is no such application in this organization.
+       *     `unknown_connection`: A step names a database connection that this organization does not have. See details.connections.
+       */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `missing_credentials`: Sign in, or send the key this route asks for.
+       *     `invalid_token`: The access token is not valid. Refresh the session and try again.
+       */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `not_permitted`: You need a permission that you do not have in this organization. */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `no_workflow_left`: The organization has as many workflows as its plan allows. Delete one, or change the plan.
+       *     `workflow_slug_taken`: Another workflow of this organization has this slug.
+       */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `payload_too_large`: The body is too large. Send less. */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `internal`: Something failed on our side. Report the request_id. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `database_unavailable`: The database cannot be reached. Try again soon.
+       *     `mongodb_unavailable`: The document store cannot be reached. Try again soon.
+       */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+    };
+  };
+  listLiveRoutes: {
+    parameters: {
+      query?: {
+        cursor?: string;
+        limit?: number;
+      };
+      header?: never;
+      path: {
+        /** @description Its slug, or its id where that is known: then PostgreSQL is not asked. */
+        organization: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description One page. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["LiveRoutes"];
+        };
+      };
+      /** @description `validation_failed`: The request is not valid. See details.issues. */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `missing_credentials`: Sign in, or send the key this route asks for.
+       *     `invalid_api_key`: The API key is not one of this project. Check the apikey header.
+       */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `organization_not_found`: There is no such organization. */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `internal`: Something failed on our side. Report the request_id. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `database_unavailable`: The database cannot be reached. Try again soon.
+       *     `mongodb_unavailable`: The document store cannot be reached. Try again soon.
+       */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+    };
+  };
+  getLiveWorkflow: {
+    parameters: {
+      query: {
+        /** @description A workflow's slug or id, or the method and path of a request, such as `GET /orders/7`. */
+        route: string;
+      };
+      header?: never;
+      path: {
+        /** @description Its slug, or its id where that is known: then PostgreSQL is not asked. */
+        organization: string;
+        version: "latest" | number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The version. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["LiveWorkflow"];
+        };
+      };
+      /** @description What you have is what is live. */
+      304: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description `validation_failed`: The request is not valid. See details.issues. */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `missing_credentials`: Sign in, or send the key this route asks for.
+       *     `invalid_api_key`: The API key is not one of this project. Check the apikey header.
+       */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `organization_not_found`: There is no such organization.
+       *     `workflow_not_found`: There is no such workflow in this organization.
+       *     `version_not_found`: The workflow has no such version.
+       */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `internal`: Something failed on our side. Report the request_id. */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /**
+       * @description `database_unavailable`: The database cannot be reached. Try again soon.
+       *     `mongodb_unavailable`: The document store cannot be reached. Try again soon.
+       */
       503: {
         headers: {
           [name: string]: unknown;

@@ -42,6 +42,12 @@ export const errorCodes = {
     status: 400,
     message: "The event is of the other mode than the backend's key. Send test events to a test backend.",
   },
+  invalid_workflow: { status: 400, message: "The workflow is not valid. See details.issues." },
+  unknown_connection: {
+    status: 400,
+    message:
+      "A step names a database connection that this organization does not have. See details.connections.",
+  },
   missing_credentials: { status: 401, message: "Sign in, or send the key this route asks for." },
   invalid_token: {
     status: 401,
@@ -67,6 +73,9 @@ export const errorCodes = {
     message: "There is no such invitation. It may have been accepted, declined or revoked.",
   },
   connection_not_found: { status: 404, message: "There is no such connection that you may use." },
+  organization_not_found: { status: 404, message: "There is no such organization." },
+  workflow_not_found: { status: 404, message: "There is no such workflow in this organization." },
+  version_not_found: { status: 404, message: "The workflow has no such version." },
   method_not_allowed: { status: 405, message: "The route does not take this method. See the Allow header." },
   already_invited: {
     status: 409,
@@ -95,8 +104,24 @@ export const errorCodes = {
     message: "There are more members than these seats. Buy more, or remove members first.",
   },
   preview_expired: { status: 409, message: "The preview is too old to be charged. Ask for a new one." },
+  no_workflow_left: {
+    status: 409,
+    message: "The organization has as many workflows as its plan allows. Delete one, or change the plan.",
+  },
+  route_taken: { status: 409, message: "Another published workflow answers this method and path." },
+  workflow_archived: { status: 409, message: "This workflow is archived. Restore it first." },
+  workflow_not_archived: { status: 409, message: "This workflow is published. Archive it first." },
+  workflow_slug_taken: { status: 409, message: "Another workflow of this organization has this slug." },
+  stale_revision: {
+    status: 412,
+    message: "Somebody changed this in the meantime. Read it again, and repeat your change on what you find.",
+  },
   payload_too_large: { status: 413, message: "The body is too large. Send less." },
   unsupported_media_type: { status: 415, message: "The route does not take this content type." },
+  revision_required: {
+    status: 428,
+    message: "Say in If-Match which revision you change: the ETag of what you read.",
+  },
   too_many_invitations: {
     status: 429,
     message: "The organization has too many open invitations. Revoke some first.",

@@ -38,7 +38,9 @@ async function bareImports(
   if (seen.has(module.href)) return found;
   seen.add(module.href);
   for (
-    const [, name = ""] of (await Deno.readTextFile(module)).matchAll(/\b(?:from|import\()\s*"([^"]+)"/g)
+    const [, name = ""] of (await Deno.readTextFile(module)).matchAll(
+      /(?<!")\b(?:from|import\()\s*"([^"]+)"/g,
+    )
   ) {
     if (name.startsWith(".")) await bareImports(new URL(name, module), seen, found);
     else if (!name.startsWith("node:")) found.add(name);

@@ -4,6 +4,7 @@ import { createTestLog, createTestProject } from "../_shared/testing.ts";
 import { createApp } from "./app.ts";
 import type { Backend, OutboxEntry } from "./backend.ts";
 import type { Consumer } from "./consumers.ts";
+import type { Job } from "./jobs.ts";
 import { report } from "./schemas.ts";
 
 const { keys, publishableKey, secretKey, signToken } = await createTestProject();
@@ -15,6 +16,7 @@ function createTestApp(options: {
   entries?: number;
   consumer?: Partial<Consumer>;
   clock?: () => number;
+  jobs?: Job[];
 } = {}) {
   const { log, lines } = createTestLog();
   const open: OutboxEntry[] = Array.from({ length: options.entries ?? 0 }, (_, index) => ({
@@ -32,6 +34,7 @@ function createTestApp(options: {
   };
   const app = createApp({
     consumers: [{ ...done, ...options.consumer }],
+    jobs: options.jobs ?? [],
     connect: () => backend,
     clock: options.clock ?? (() => 0),
     log,
@@ -141,4 +144,24 @@ Deno.test("401: for servers alone", async () => {
 Deno.test("405: it changes things, so it is not read", async () => {
   const app = createApp({ consumers: [], keys });
   assert.equal((await app.request("/maintenance", { headers: { apikey: secretKey } })).status, 405);
+});
+
+Deno.test("200: jobs are told as they went; when one fails, all else is done", async () => {
+  const job = (name: string, run: Job["run"], ready = true): Job => ({ name, ready: () => ready, run });
+  const jobs = [
+    job("first", () => Promise.resolve({ status: "unfinished", count: 3 })),
+    job("second", () => Promise.reject(new AppError("mongodb_unavailable"))),
+    job("third", () => Promise.resolve({ status: "done", count: 1 })),
+    job("fourth", () => Promise.reject(new Error("not reached")), false),
+  ];
+  const { run, noted } = createTestApp({ entries: 1, jobs });
+  const body = await reportOf(await run());
+  assert.deepEqual(noted.completed, [1]);
+  assert.equal(body.status, "degraded");
+  assert.deepEqual(body.jobs, [
+    { name: "first", status: "unfinished", count: 3 },
+    { name: "second", status: "failed", count: 0 },
+    { name: "third", status: "done", count: 1 },
+    { name: "fourth", status: "waiting", count: 0 },
+  ]);
 });

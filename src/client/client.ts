@@ -4,6 +4,7 @@ import { type BillingClient, createBillingClient } from "./billing.ts";
 import { type ConnectionsClient, createConnectionsClient } from "./connections.ts";
 import { createFunctionsClient, type FunctionsClient } from "./functions.ts";
 import { createOrganizationsClient, type OrganizationsClient } from "./organizations.ts";
+import { createWorkflowsClient, type WorkflowsClient } from "./workflows.ts";
 
 export interface NectarClientOptions {
   /** Instead of the runtime's own: for tests, proxies and tracing. */
@@ -36,6 +37,8 @@ export interface NectarClient {
   billing: BillingClient;
   /** Customers' databases: added, tried, read. */
   connections: ConnectionsClient;
+  /** Workflows: drafts, versions, and what is live. */
+  workflows: WorkflowsClient;
 }
 
 /**
@@ -89,5 +92,6 @@ export function createNectarClient({
     organizations: createOrganizationsClient(supabase, functions),
     billing: createBillingClient(supabase, functions),
     connections: createConnectionsClient(functions),
+    workflows: createWorkflowsClient(functions),
   };
 }

@@ -33,3 +33,19 @@ export type {
 } from "./organizations.ts";
 export type { CommonErrorCode, Outcome } from "./outcome.ts";
 export { toNectarError } from "./to-nectar-error.ts";
+export type {
+  Result,
+  Revision,
+  Workflow,
+  WorkflowDefinition,
+  WorkflowDifference,
+  WorkflowFile,
+  WorkflowInput,
+  WorkflowListOptions,
+  WorkflowPatch,
+  WorkflowPublication,
+  WorkflowSummary,
+  WorkflowsClient,
+  WorkflowVersion,
+  WorkflowVersionSummary,
+} from "./workflows.ts";

@@ -1,14 +1,6 @@
 -- A connection and its password change in one transaction, as the person who asks for it.
 set local lock_timeout = '5s';
 
--- For functions that prepare something before the database is asked to write.
-create or replace function public.has_permission(p_organization_id uuid, p_permission text) returns boolean
-language sql stable
-set search_path = ''
-as $$ select coalesce(p_organization_id = any (private.orgs_with(p_permission)), false) $$;
-comment on function public.has_permission is 'Whether the caller has the permission in the organization, at this moment.';
-grant execute on function public.has_permission to authenticated;
-
 -- What may be said of a connection, from JSON; what is not said stays as it is.
 create function private.connection_with(p_connection public.database_connections, p_details jsonb, p_fields text[])
 returns public.database_connections

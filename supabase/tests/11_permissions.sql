@@ -65,6 +65,12 @@ insert into probes values
   ('read what was agreed on', 'billing.read', null, 'none', 'select from public.entitlement_overrides'),
   ('begin to buy', 'billing.manage', null, 'denied', $$select public.billing_context(tests.id('acme'))$$),
   ('read what one is entitled to', 'organizations.read', null, 'none', 'select from public.organization_entitlements'),
+  ('read workflows', 'workflows.read', null, 'none',
+    $$select where public.has_permission(tests.id('acme'), 'workflows.read')$$),
+  ('write workflows', 'workflows.write', null, 'denied',
+    $$select public.document_limits(tests.id('acme'), 'workflows.write')$$),
+  ('publish workflows', 'workflows.publish', null, 'none',
+    $$select where public.has_permission(tests.id('acme'), 'workflows.publish')$$),
 
   ('read the organization', 'organizations.read', null, 'none', 'select from public.organizations'),
   ('change the organization', 'organizations.update', 'organizations.read', 'none',

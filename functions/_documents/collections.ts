@@ -1,0 +1,13 @@
+import { cacheEntries, cacheUsage } from "./cache-entries.ts";
+import type { CollectionDefinition } from "./definition.ts";
+import { guards } from "./guards.ts";
+import { workflows, workflowVersions } from "./workflows.ts";
+
+/** Every collection of this backend. */
+export const collections: readonly CollectionDefinition[] = [
+  cacheEntries,
+  cacheUsage,
+  guards,
+  workflows,
+  workflowVersions,
+];

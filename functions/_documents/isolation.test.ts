@@ -1,0 +1,405 @@
+// Nothing of one organization is another's to see or to change: every function of every store, and every route.
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { AppError } from "../_shared/errors.ts";
+import { createTestProject } from "../_shared/testing.ts";
+import { contentOf } from "../_workflows/content.ts";
+import { smallWorkflow } from "../_workflows/testing.ts";
+import { createApp as createWorkflowsApp } from "../workflows/app.ts";
+import type { Backend } from "../workflows/backend.ts";
+import { hostileValues, variants } from "./hostile.ts";
+import { createStores } from "./stores.ts";
+import { type TestStore, withStore } from "./testing.ts";
+
+type Stores = ReturnType<typeof createStores>;
+type Call = (...args: unknown[]) => Promise<unknown>;
+
+const CANARY = "canary";
+const [acme, globex] = [crypto.randomUUID(), crypto.randomUUID()];
+
+/** Acme's documents, each with the canary in all that a person writes. */
+interface Planted {
+  draft: string;
+  live: string;
+  archived: string;
+}
+
+const canaryWorkflow = (path: string) => ({ ...smallWorkflow(path), description: CANARY });
+const canaryContent = (path = `/${CANARY}`) => contentOf(canaryWorkflow(path));
+const about = (slug: string) => ({
+  name: `${CANARY} ${slug}`,
+  slug: `${CANARY}-${slug}`,
+  description: CANARY,
+  tags: [CANARY],
+});
+
+const cacheKey = (workflow_id: string) => ({ workflow_id, workflow_version: 1, parameters: { of: "acme" } });
+const canaryAnswer = { status: 200, content_type: "text/plain", body: `${CANARY} answer` };
+const cacheSettings = { ttl_seconds: 86_400, tags: [CANARY], limit: null };
+
+async function plant({ workflows, cache }: Stores): Promise<Planted> {
+  const make = async (slug: string) =>
+    (await workflows.create(acme, about(slug), await canaryContent(`/${CANARY}/${slug}`), {
+      by: acme,
+      limit: null,
+    }))._id;
+  const publish = (id: string, slug: string) =>
+    workflows.publish(acme, id, 1, { note: CANARY, by: acme, route: `GET /${CANARY}/${slug}` });
+  const [draft, live, archived] = [await make("draft"), await make("live"), await make("archived")];
+  await publish(live, "live");
+  await publish(archived, "archived");
+  await workflows.archive(acme, archived);
+  await cache.put(acme, cacheKey(live), canaryAnswer, cacheSettings);
+  return { draft, live, archived };
+}
+
+/** What each function is called with, behind the organization: acme's ids. A function that is missing here fails the test. */
+async function callsOf({ draft, live, archived }: Planted): Promise<Record<string, unknown[][]>> {
+  const content = await contentOf(smallWorkflow());
+  const own = { name: "Own", slug: "own", description: "", tags: [] };
+  const answer = { ...canaryAnswer, body: "own" };
+  return {
+    "cache.get": [[cacheKey(live)]],
+    "cache.put": [[cacheKey(live), answer, { ttl_seconds: 1, limit: 5000 }]],
+    "cache.through": [[cacheKey(live), cacheSettings, () => Promise.resolve(answer)]],
+    "cache.invalidate": [[{ workflow_id: live }], [{ tag: CANARY }], [{ all: true }]],
+    "cache.statistics": [[]],
+    "workflows.create": [[own, content, { limit: 100 }]],
+    "workflows.list": [[{ limit: 100 }], [{ limit: 100, search: CANARY }], [{ limit: 9, tag: CANARY }], [{
+      limit: 9,
+      after: live,
+    }]],
+    "workflows.get": [[draft], [live], [archived]],
+    "workflows.save": [[draft, 1, own, content], [live, 1, own, content]],
+    "workflows.publish": [[draft, 1, { note: "", route: "GET /own" }]],
+    "workflows.rollBack": [[live, 1, 1, { note: "" }]],
+    "workflows.versions": [[live, { limit: 100 }]],
+    "workflows.version": [[live, 1], [archived, 1]],
+    "workflows.archive": [[live], [draft]],
+    "workflows.restore": [[archived]],
+    "workflows.remove": [[draft], [archived]],
+    "workflows.routes": [[{ limit: 100 }], [{ limit: 100, after: draft }]],
+    "workflows.live": [
+      [{ id: live }, "latest"],
+      [{ slug: `${CANARY}-live` }, 1],
+      [{ method: "GET", path: `/${CANARY}/live` }, "latest"],
+    ],
+  };
+}
+
+function functionsOf(stores: Stores): [string, Call][] {
+  return Object.entries(stores).flatMap(([store, functions]) =>
+    Object.entries(functions).map(([name, call]): [string, Call] => [`${store}.${name}`, call as Call])
+  );
+}
+
+const everythingOf = (organization: string, { mongo }: TestStore) =>
+  mongo.run(async (database) => {
+    const names = (await database.listCollections().toArray()).map(({ name }) => name).sort();
+    const own = { $or: [{ organization_id: organization }, { "metadata.organization_id": organization }] };
+    return await Promise.all(
+      names.map((name) => database.collection(name).find(own).sort({ _id: 1 }).toArray()),
+    );
+  });
+
+/** Calls as globex, and looks for acme in what comes back. */
+async function probe(what: string, call: () => Promise<unknown>) {
+  const told = await (async () => await call())().catch((error: unknown) => {
+    // A TypeError is a program's own mistake: routes check what people send.
+    const expected = error instanceof TypeError || error instanceof AppError && error.status < 500;
+    assert.ok(expected, `${what} failed: ${error}`);
+    return error instanceof AppError ? error.toBody("") : undefined;
+  });
+  const text = JSON.stringify(told) ?? "";
+  assert.ok(!text.includes(acme), `${what} told of acme: ${text.slice(0, 300)}`);
+  return text;
+}
+
+Deno.test("every function of every store, called by another organization with one's ids", () =>
+  withStore(async (store) => {
+    const stores = createStores(store.documents);
+    const calls = await callsOf(await plant(stores));
+    const functions = functionsOf(stores);
+    assert.deepEqual(
+      Object.keys(calls).sort(),
+      functions.map(([name]) => name).sort(),
+      "each is called here",
+    );
+    const before = await everythingOf(acme, store);
+    for (const [name, call] of functions) {
+      for (const args of calls[name] ?? []) {
+        const text = await probe(name, () => call(globex, ...args));
+        assert.ok(!text.includes(CANARY), `${name} told of acme: ${text}`);
+      }
+    }
+    assert.deepEqual(await everythingOf(acme, store), before, "and nothing of it was changed");
+  }));
+
+Deno.test("every function of every store, with every hostile value in every place", () =>
+  withStore(async (store) => {
+    const stores = createStores(store.documents);
+    const calls = await callsOf(await plant(stores));
+    const before = await everythingOf(acme, store);
+    for (const [name, call] of functionsOf(stores)) {
+      for (const [first = []] of [calls[name] ?? []]) {
+        for (const hostile of hostileValues()) {
+          await assert.rejects(
+            call(hostile, ...first),
+            { code: "validation_failed" },
+            `${name} of a hostile organization`,
+          );
+          for (const args of variants(first, hostile).filter(Array.isArray)) {
+            const text = await probe(
+              `${name}(${JSON.stringify(args).slice(0, 200)})`,
+              () => call(globex, ...args),
+            );
+            assert.ok(!text.includes(`${CANARY} `), `${name} told of acme: ${text}`);
+          }
+        }
+      }
+    }
+    assert.deepEqual(await everythingOf(acme, store), before);
+  }));
+
+const { keys, publishableKey, secretKey, signToken } = await createTestProject();
+const token = await signToken();
+
+/** The functions that stand on the document store, for a person who may do everything in globex and nothing elsewhere. */
+function appsOf(stores: Stores) {
+  const requirePermission: Backend["requirePermission"] = (organizationId) =>
+    organizationId === globex ? Promise.resolve() : Promise.reject(new AppError("not_permitted"));
+  const backend: Backend = {
+    requirePermission,
+    workflowLimit: async (organizationId) => {
+      await requirePermission(organizationId, "workflows.write");
+      return null;
+    },
+    connectionsExist: () => Promise.resolve(),
+    applicationExists: () => Promise.resolve(),
+  };
+  return [createWorkflowsApp({
+    workflows: stores.workflows,
+    cache: stores.cache,
+    connect: () => backend,
+    findOrganization: () => Promise.resolve(globex),
+    keys,
+    log: () => {},
+  })];
+}
+
+interface Described {
+  paths?: Record<string, Record<string, { requestBody?: unknown; security?: Record<string, unknown>[] }>>;
+}
+
+/** Every route that the functions describe. */
+function routesOf(apps: ReturnType<typeof appsOf>) {
+  const about = { openapi: "3.1.0", info: { title: "", version: "" } };
+  return apps.flatMap((app) => {
+    const { paths = {} } = app.getOpenAPI31Document(about) as unknown as Described;
+    return Object.entries(paths).flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, { requestBody, security = [] }]) => ({
+        app,
+        path,
+        method: method.toUpperCase(),
+        hasBody: requestBody !== undefined,
+        forServers: security.some((way) => "secretKey" in way),
+      }))
+    );
+  });
+}
+type Route = ReturnType<typeof routesOf>[number];
+
+/** What stands for each name in a path. A name that is missing here fails the test. */
+const fill = (path: string, places: Record<string, string>) =>
+  path.replace(/\{(\w+)\}/g, (_, name: string) => {
+    assert.ok(name in places, `{${name}} in ${path} is not filled here`);
+    return encodeURIComponent(places[name] ?? "");
+  });
+
+async function request({ app, method, forServers, hasBody }: Route, path: string, body?: BodyInit) {
+  const response = await app.request(path, {
+    method,
+    headers: {
+      apikey: forServers ? secretKey : publishableKey,
+      ...(!forServers && { authorization: `Bearer ${token}` }),
+      ...(hasBody && { "content-type": "application/json" }),
+      "if-match": '"r1.v0"',
+    },
+    ...(hasBody && { body: body ?? "{}" }),
+  });
+  return { status: response.status, text: await response.text() };
+}
+
+const bodies = () => [
+  { name: "Own", slug: "own", definition: smallWorkflow(), tags: [], description: "", application_id: null },
+  { name: "Own", slug: `own-${crypto.randomUUID().slice(0, 8)}` },
+  { note: "", version: 1 },
+  { tag: CANARY },
+  { all: true },
+  {
+    file: {
+      format: "nectar.workflow-file/1",
+      name: "F",
+      slug: "f",
+      description: "",
+      tags: [],
+      content_hash: "0",
+      definition: smallWorkflow(),
+    },
+  },
+  {},
+];
+
+Deno.test("every route, called by another organization with one's ids", () =>
+  withStore(async (store) => {
+    const stores = createStores(store.documents);
+    const planted = await plant(stores);
+    const before = await everythingOf(acme, store);
+    const routes = routesOf(appsOf(stores));
+    assert.ok(routes.length >= 17);
+    for (const route of routes) {
+      for (const id of Object.values(planted)) {
+        for (const [organization_id, organization] of [[acme, globex], [globex, globex]] as const) {
+          const places = { organization_id, organization, id, number: "1", version: "latest" };
+          const query = `?route=${id}&search=${CANARY}&cursor=`;
+          for (const body of bodies()) {
+            for (const path of [fill(route.path, places), fill(route.path, places) + query]) {
+              const { status, text } = await request(route, path, JSON.stringify(body));
+              const what = `${route.method} ${path}: ${status} ${text.slice(0, 300)}`;
+              assert.ok(status < 500, what);
+              assert.ok(!text.includes(CANARY) && !text.includes(acme), what);
+              if (!route.forServers && organization_id === acme) {
+                assert.ok(status === 403 || status === 400, what);
+              }
+            }
+          }
+        }
+      }
+    }
+    assert.deepEqual(await everythingOf(acme, store), before);
+  }));
+
+Deno.test("every route, with hostile values in paths, queries and bodies", () =>
+  withStore(async (store) => {
+    const stores = createStores(store.documents);
+    const planted = await plant(stores);
+    const before = await everythingOf(acme, store);
+    for (const route of routesOf(appsOf(stores))) {
+      const good: Record<string, string> = {
+        organization_id: globex,
+        organization: globex,
+        id: planted.live,
+        number: "1",
+        version: "latest",
+      };
+      for (const hostile of hostileValues()) {
+        const said = typeof hostile === "string" ? hostile : JSON.stringify(hostile) ?? "";
+        // As a URL can hold it.
+        const text = encodeURIComponent(said.toWellFormed().slice(0, 4000));
+        const paths = [
+          ...[...route.path.matchAll(/\{(\w+)\}/g)].map(([, name = ""]) =>
+            fill(route.path, { ...good, [name]: said.toWellFormed().slice(0, 1000) || "%" })
+          ),
+          ...[
+            "cursor",
+            "limit",
+            "search",
+            "state",
+            "tag",
+            "route",
+            "from",
+            "version",
+            "application_id",
+            "search[$ne]",
+            "__proto__",
+          ]
+            .map((name) => `${fill(route.path, good)}?${name}=${text}`),
+        ];
+        for (const path of paths) {
+          const answer = await request(route, path);
+          assert.ok(
+            answer.status < 500 && !answer.text.includes(`${CANARY} `),
+            `${route.method} ${path}: ${answer.text}`,
+          );
+        }
+        if (!route.hasBody) continue;
+        for (const body of bodies()) {
+          for (const changed of [...variants(body, hostile), { ...body, more: hostile }]) {
+            const answer = await request(
+              route,
+              fill(route.path, good),
+              JSON.stringify(changed) ?? "undefined",
+            );
+            const what = `${route.method} ${route.path} ${
+              JSON.stringify(changed)?.slice(0, 200)
+            }: ${answer.text}`;
+            assert.ok(answer.status < 500 && !answer.text.includes(`${CANARY} `), what);
+          }
+        }
+      }
+    }
+    assert.deepEqual(await everythingOf(acme, store), before);
+  }));
+
+// The same code on an older runtime is asked less.
+const fuzzed = Deno.version.deno.startsWith("2.1.") ? 1_000 : 10_000;
+
+Deno.test(`${fuzzed} fuzzed bodies: nothing 5xx, nothing of acme`, () =>
+  withStore(async (store) => {
+    const stores = createStores(store.documents);
+    const planted = await plant(stores);
+    const before = await everythingOf(acme, store);
+    const routes = routesOf(appsOf(stores)).filter(({ hasBody }) => hasBody);
+    const names = fc.constantFrom(
+      "name",
+      "slug",
+      "definition",
+      "file",
+      "steps",
+      "$ne",
+      "$where",
+      "a.b",
+      "__proto__",
+      "",
+      "id",
+      "type",
+    );
+    const json = fc.letrec((tie) => ({
+      value: fc.oneof(
+        { depthSize: "small" },
+        fc.jsonValue(),
+        fc.constantFrom(...hostileValues()),
+        tie("object"),
+        fc.array(tie("value"), { maxLength: 4 }),
+      ),
+      object: fc.dictionary(fc.oneof(names, fc.string()), tie("value"), { maxKeys: 6 }),
+    })).object;
+    const changed = fc.tuple(fc.constantFrom(...bodies()), fc.nat(), json, fc.nat()).map(
+      ([body, nth, value, which]) => {
+        const all = variants(body, Object.values(value)[which % Math.max(1, Object.keys(value).length)]);
+        return JSON.stringify(all[nth % all.length]) ?? "";
+      },
+    );
+    const text = fc.oneof(
+      { weight: 3, arbitrary: changed },
+      { weight: 3, arbitrary: json.map((value) => JSON.stringify(value)) },
+      {
+        weight: 1,
+        arbitrary: fc.string({ unit: "binary", maxLength: 200 }).map((raw) => raw.toWellFormed()),
+      },
+      { weight: 1, arbitrary: changed.map((whole) => whole.slice(0, -3)) },
+    );
+    let requests = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...routes), text, async (route, body) => {
+        const path = fill(route.path, { organization_id: globex, id: planted.live });
+        const { status, text } = await request(route, path, body);
+        requests++;
+        assert.ok(status < 500, `${route.method} ${route.path}: ${status} ${text}`);
+        assert.ok(!text.includes(`${CANARY} `) && !text.includes(acme));
+      }),
+      { numRuns: fuzzed },
+    );
+    assert.ok(requests >= fuzzed);
+    assert.deepEqual(await everythingOf(acme, store), before);
+  }));

@@ -1,0 +1,11 @@
+import { createCacheStore } from "./cache-store.ts";
+import type { Documents } from "./documents.ts";
+import { createWorkflowStore } from "./workflow-store.ts";
+
+/** Every store of this backend. The first argument of each of their functions is the organization. */
+export function createStores(documents: Documents, options: { clock?: () => number } = {}) {
+  return {
+    cache: createCacheStore(documents, options),
+    workflows: createWorkflowStore(documents, options),
+  };
+}

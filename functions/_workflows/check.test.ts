@@ -1,0 +1,288 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { checkWorkflow, checkWorkflowText } from "./check.ts";
+import { CONNECTION, orderWorkflow, smallWorkflow } from "./testing.ts";
+
+// deno-lint-ignore no-explicit-any
+type Loose = any;
+
+/** The problems of a workflow that somebody changed. */
+function problems(change: (workflow: Loose) => void, workflow: Loose = orderWorkflow()): string[] {
+  change(workflow);
+  return (checkWorkflow(workflow).issues ?? []).map(({ path, message }) => `${path} ${message}`);
+}
+
+const scheduled = () => ({
+  ...smallWorkflow(),
+  trigger: { type: "schedule", cron: "0 6 * * 1", timezone: "Europe/Paris" },
+  start: "clean",
+  steps: [{ id: "clean", type: "sql", connection: CONNECTION, statement: "delete from old_orders" }],
+});
+
+Deno.test("what is a workflow is taken as it stands", () => {
+  for (const workflow of [orderWorkflow(), smallWorkflow(), scheduled()]) {
+    assert.deepEqual(checkWorkflow(structuredClone(workflow)), { definition: workflow });
+  }
+});
+
+const broken: [string, (workflow: Loose) => void, RegExp][] = [
+  ["another format", (w) => w.format = "nectar.workflow/2", /^\/format /],
+  ["something more", (w) => w.steps[0].password = "x", /^\/steps\/0 .*password/],
+  ["two steps of one name", (w) => w.steps[1].id = "find", /^\/steps\/1\/id another step is called find/],
+  ["no first step", (w) => w.start = "nowhere", /^\/start there is no step nowhere/],
+  ["an edge to nowhere", (w) => w.edges[0].to = "nowhere", /^\/edges\/0\/to there is no step nowhere/],
+  ["an edge from nowhere", (w) => w.edges[0].from = "nowhere", /^\/edges\/0\/from there is no step/],
+  ["a circle", (w) => w.edges.push({ from: "rate", to: "find" }), /^\/edges\/\d leads on twice|in a circle/],
+  [
+    "a step that nothing leads to",
+    (w) => w.steps.push({ id: "lost", type: "respond", status: 200 }),
+    /^\/steps\/6 no way leads here/,
+  ],
+  ["a way without an answer", (w) => w.edges.splice(4, 1), /^\/steps\/3 it leads to no response/],
+  ["a case without an answer", (w) => w.edges.splice(2, 1), /^\/steps\/1 for else it leads to no response/],
+  [
+    "a case that is none",
+    (w) => w.edges[1].on = "maybe",
+    /^\/edges\/1\/on expected one of the branch's cases/,
+  ],
+  [
+    "something after the answer",
+    (w) => w.edges.push({ from: "ok", to: "missing" }),
+    /^\/edges\/5 nothing comes after/,
+  ],
+  [
+    "a parameter that is none",
+    (w) => w.steps[0].parameters.order_id.parameter = "id",
+    /^\/steps\/0\/parameters\/order_id\/parameter there is no parameter id/,
+  ],
+  [
+    "a pointer to no step",
+    (w) => w.steps[3].output.object.id.pointer = "/steps/x/y",
+    /^\/steps\/3\/output\/object\/id\/pointer there is no step x/,
+  ],
+  [
+    "a pointer to what comes later",
+    (w) => w.steps[0].parameters.order_id = { pointer: "/steps/rate/a" },
+    /rate does not run before/,
+  ],
+  [
+    "an item outside of a list",
+    (w) => w.steps[4].body.pointer = "/item/x",
+    /^\/steps\/4\/body\/pointer \/item is there only/,
+  ],
+  [
+    "a bound value that is not used",
+    (w) => w.steps[0].parameters.more = { value: 1 },
+    /^\/steps\/0\/parameters\/more bound|more is bound and not used/,
+  ],
+  [
+    "a placeholder that is not bound",
+    (w) => w.steps[0].statement += " and a = @other",
+    /^\/steps\/0\/parameters other is not bound/,
+  ],
+  [
+    "a path without its parameter",
+    (w) => w.parameters[0].in = "query",
+    /^\/trigger\/path order_id is not declared/,
+  ],
+  [
+    "a parameter without its path",
+    (w) => w.trigger.path = "/orders",
+    /^\/parameters\/0\/in \{order_id\} does not stand/,
+  ],
+  [
+    "a default of another type",
+    (w) => w.parameters[1].default = 5,
+    /^\/parameters\/1\/default not of type string/,
+  ],
+  [
+    "a choice of another type",
+    (w) => w.parameters[0].enum = ["a"],
+    /^\/parameters\/0\/enum\/0 not of type integer/,
+  ],
+  [
+    "a comparison across types",
+    (w) =>
+      w.steps[1].cases[0].when = { left: { parameter: "order_id" }, is: "equals", right: { value: "a" } },
+    /^\/steps\/1\/cases\/0\/when compared with what is not of type integer/,
+  ],
+  [
+    "an order of what has none",
+    (w) => w.steps[1].cases[0].when = { left: { parameter: "currency" }, is: "less", right: { value: "a" } },
+    /string has no order/,
+  ],
+  ["plain http", (w) => w.steps[2].url = "http://example.com/{currency}", /^\/steps\/2\/url expected https/],
+  [
+    "a host from outside",
+    (w) => w.steps[2].url = "https://{currency}.example.com/",
+    /^\/steps\/2\/url the host is said/,
+  ],
+  [
+    "a password in a URL",
+    (w) => w.steps[2].url = "https://a:b@example.com/{currency}",
+    /no user or password/,
+  ],
+  [
+    "a secret in a header",
+    (w) => w.steps[2].headers = { authorization: "x" },
+    /^\/steps\/2\/headers\/authorization a header for a secret/,
+  ],
+  [
+    "a secret in a harmless header",
+    (w) => w.steps[2].headers = { "x-note": "Bearer abcdefghijk" },
+    /this looks like a secret/,
+  ],
+  ["a cached POST", (w) => w.trigger.method = "POST", /^\/cache only answers to GET/],
+  [
+    "a response to a schedule",
+    (w) => w.trigger = { type: "schedule", cron: "0 6 * * *" },
+    /a schedule has nobody to respond to/,
+  ],
+  [
+    "an expression that is none",
+    (w) => w.steps[3].output = { object: { a: { pointer: "no" } } },
+    /^\/steps\/3\/output\/object\/a\/pointer expected a pointer/,
+  ],
+  ["half a character", (w) => w.description = "\ud800", /^\/description text with NUL or half a character/],
+];
+for (const [name, change, expected] of broken) {
+  Deno.test(`refused: ${name}`, () => {
+    const found = problems(change);
+    assert.ok(found.some((problem) => expected.test(problem)), `${expected} is not in\n${found.join("\n")}`);
+  });
+}
+
+const statements: [string, RegExp][] = [
+  ["select * from t where a = '${name}'", /text is put into/],
+  ["select * from {table}", /text is put into/],
+  ["select * from t where a = {{name}}", /text is put into/],
+  ["select * from t where a = %s", /text is put into/],
+  ["select * from t where a = ?", /without a name/],
+  ["select * from t where a = $1", /without a name/],
+  ["select ':order_id'", /is text, not a parameter/],
+  ["exec('select 1')", /put together when it runs/],
+  ["exec sp_executesql @order_id", /put together when it runs/],
+  ["select 1; drop table t", /more than one statement/],
+  ["select 'a", /does not end/],
+  ["select 1 /* a", /does not end/],
+  ["select 'a\\' or :order_id --'", /behind a backslash/],
+  ["-- nothing", /no statement/],
+];
+for (const [statement, expected] of statements) {
+  Deno.test(`refused: ${statement}`, () => {
+    const found = problems((w) => w.steps[0].statement = statement);
+    assert.ok(
+      found.some((problem) => problem.startsWith("/steps/0/statement") && expected.test(problem)),
+      found.join("\n"),
+    );
+  });
+}
+
+for (
+  const statement of [
+    "select :order_id::int, '${' || 'no' -- :comment",
+    "select id from [my table] where id = @order_id and n = @@rowcount;",
+    "select 'it''s @home', \"a:b\", :order_id /* @x */",
+    "select $q$ :nothing $q$, :order_id",
+  ].filter((text) => !text.includes("${"))
+) {
+  Deno.test(`taken: ${statement}`, () =>
+    assert.deepEqual(problems((w) => w.steps[0].statement = statement), []));
+}
+
+for (
+  const [cron, expected] of [
+    ["* * * * *", /5 minutes apart/],
+    ["*/7 * * * *", /5 minutes apart/],
+    ["0 0 30 2 *", /never comes/],
+    ["0 0 * * * *", /five fields/],
+    ["x", /five fields/],
+    ["99 * * * *", /five fields/],
+  ] as const
+) {
+  Deno.test(`refused: every ${cron}`, () => {
+    assert.match(problems((w) => w.trigger.cron = cron, scheduled()).join("\n"), expected);
+  });
+}
+Deno.test("a schedule has a time zone that is one, and parameters with defaults", () => {
+  assert.match(problems((w) => w.trigger.timezone = "Mars/Base", scheduled()).join(), /^\/trigger\/timezone/);
+  assert.match(
+    problems((w) => w.parameters = [{ name: "a", type: "string" }], scheduled()).join(),
+    /^\/parameters\/0\/default/,
+  );
+  assert.deepEqual(problems((w) => w.trigger.cron = "*/5 * * * *", scheduled()), []);
+});
+
+Deno.test("several problems are told at once, and not thousands", () => {
+  assert.ok(
+    problems((w) => {
+      w.start = "x";
+      w.edges[0].to = "y";
+      w.steps[0].statement = "select {a}";
+    }).length >= 3,
+  );
+  const many = Array.from({ length: 400 }, (_, n) => ({ from: `a${n}`, to: `b${n}` }));
+  assert.equal(problems((w) => w.edges = many).length, 50);
+});
+
+Deno.test("500 steps are taken, 501 are not; the check is quick either way", () => {
+  const chain = (count: number) => {
+    const steps = Array.from(
+      { length: count - 1 },
+      (_, n) => ({ id: `s${n}`, type: "transform", output: { value: n } }),
+    );
+    return {
+      ...smallWorkflow(),
+      start: "s0",
+      steps: [...steps, { id: "ok", type: "respond", status: 200, body: { pointer: "/steps/s0" } }],
+      edges: steps.map(({ id }, n) => ({ from: id, to: steps[n + 1]?.id ?? "ok" })),
+    };
+  };
+  assert.deepEqual(checkWorkflow(chain(500)).issues, undefined);
+  assert.match(checkWorkflow(chain(501)).issues?.[0]?.path ?? "", /^\/steps$/);
+});
+
+Deno.test("text: too large, too deep, no JSON, names that are none", () => {
+  const issue = (text: string) => checkWorkflowText(text).issues?.[0]?.message;
+  assert.match(issue(`"${"x".repeat(1024 * 1024)}"`) ?? "", /1 MiB/);
+  for (const deep of ["[".repeat(500_000), '{"a":'.repeat(100_000), `${"[".repeat(33)}${"]".repeat(33)}`]) {
+    assert.match(issue(deep) ?? "", /deeper than 32/);
+  }
+  assert.equal(issue("{"), "not JSON");
+  assert.equal(issue('{"__proto__": {"format": "nectar.workflow/1"}}'), "a name that cannot be kept");
+  assert.equal(issue("[1e400]"), "a number too large to keep");
+});
+
+Deno.test("any JSON is a workflow or has a problem with a place; nothing is thrown", () => {
+  const property = fc.property(fc.jsonValue({ maxDepth: 8 }), (value) => {
+    const { issues } = checkWorkflowText(JSON.stringify(value));
+    return issues !== undefined && issues.every(({ path }) => path === "" || path.startsWith("/"));
+  });
+  fc.assert(property, { numRuns: 2000 });
+});
+
+Deno.test("a workflow with any value in any place is refused or taken; nothing is thrown", () => {
+  const paths: (string | number)[][] = [];
+  const walk = (value: unknown, path: (string | number)[]) => {
+    paths.push(path);
+    if (Array.isArray(value)) value.forEach((inner, at) => walk(inner, [...path, at]));
+    else if (typeof value === "object" && value !== null) {
+      for (const [name, inner] of Object.entries(value)) walk(inner, [...path, name]);
+    }
+  };
+  walk(orderWorkflow(), []);
+  const property = fc.property(
+    fc.constantFrom(...paths),
+    fc.jsonValue({ maxDepth: 3 }),
+    ([...path], value) => {
+      const workflow: Loose = orderWorkflow();
+      const last = path.pop();
+      if (last === undefined) return true;
+      const parent = path.reduce<Loose>((inner, name) => inner[name], workflow);
+      parent[last] = value;
+      checkWorkflow(workflow);
+      return true;
+    },
+  );
+  fc.assert(property, { numRuns: 3000 });
+});
