@@ -40,7 +40,7 @@ async function runGuarded(asked: RunRequest) {
   const tester = createTester({
     engines,
     runtime: detectRuntime(),
-    attemptMs: 300,
+    attemptMs: 100,
     testMs: asked.within ?? 10_000,
     guard: () =>
       createAddressGuard({

@@ -48,7 +48,9 @@ describe.each(["our server", ...(real ? ["the server of MSSQL_URL"] : [])])("%s"
   });
   afterAll(() => close());
 
-  describe.each(runtimes)("$name", (runtime) => {
+  // Deno before 2.5 leaves out no part of a certificate's check.
+  const lenient = which !== "our server" && /tls=(require|verify-ca)/.test(real ?? "");
+  describe.each(runtimes.filter(({ old }) => !(old && lenient)))("$name", (runtime) => {
     let runner: ReturnType<typeof startRunner>;
     beforeAll(() => {
       runner = startRunner(runtime);
