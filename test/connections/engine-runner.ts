@@ -2,11 +2,13 @@
 import { connect } from "node:net";
 import process from "node:process";
 import { createInterface } from "node:readline";
+import { createAddressGuard } from "../../functions/_shared/address-guard.ts";
 import type { ConnectionRequest, Engine, EngineName } from "../../functions/connections/engine.ts";
 import { engines } from "../../functions/connections/engines/engines.ts";
 import { createMssql } from "../../functions/connections/engines/mssql.ts";
 import { ConnectionFailure } from "../../functions/connections/failures.ts";
 import { detectRuntime } from "../../functions/connections/runtime.ts";
+import { createTester } from "../../functions/connections/tester.ts";
 import type { RunRequest } from "./runtimes.ts";
 
 const lines = createInterface({ input: process.stdin });
@@ -31,7 +33,47 @@ function engineOf(name: EngineName, settings: RunRequest["settings"]): Engine {
   });
 }
 
+async function runGuarded(asked: RunRequest) {
+  const { answers = [], behind = {} } = asked.guard ?? {};
+  const connected: string[] = [];
+  let resolved = 0;
+  const tester = createTester({
+    engines,
+    runtime: detectRuntime(),
+    attemptMs: 100,
+    testMs: asked.within ?? 10_000,
+    guard: () =>
+      createAddressGuard({
+        resolve: () => Promise.resolve(answers[Math.min(resolved++, answers.length - 1)] ?? []),
+      }),
+    connect: (address, port) => {
+      connected.push(address);
+      return connect(behind[address] ?? port, behind[address] ? "127.0.0.1" : address);
+    },
+  });
+  const target = {
+    engine: asked.engine,
+    host: asked.host,
+    port: asked.port,
+    database_name: asked.database ?? "",
+    username: asked.username,
+    password: asked.password,
+    tls_mode: asked.tls?.mode ?? ("verify-full" as const),
+    ca_certificate: asked.tls?.ca ?? null,
+    options: asked.options ?? {},
+  };
+  const outcome = await tester.test(target, new AbortController().signal).then(
+    ({ value }) => ({ value }),
+    (error) =>
+      error instanceof ConnectionFailure
+        ? { failure: { code: error.code, reason: error.reason } }
+        : { thrown: String(error) },
+  );
+  return { ...outcome, dials: [], connected, resolved };
+}
+
 async function run(asked: RunRequest) {
+  if (asked.action === "guarded") return await runGuarded(asked);
   const { engine: name, action, settings, within = 10_000, limits, dialPort, ...given } = asked;
   const engine = engineOf(name, settings);
   const dials: ({ host: string; port: number } | null)[] = [];
@@ -68,7 +110,6 @@ async function run(asked: RunRequest) {
   } catch (error) {
     if (!(error instanceof ConnectionFailure)) return { thrown: String(error), dials };
     const { code, reason, facts } = error;
-    if (process.env["SHOW_CAUSE"]) console.error(error.cause);
     return { failure: { code, reason, facts }, dials };
   }
 }

@@ -8,7 +8,8 @@ import { repository } from "../../src/stack/repository.ts";
 
 export interface RunRequest {
   engine: "mssql" | "postgres" | "mysql";
-  action?: "test" | "introspect" | "port";
+  /** `guarded` is a test with all that the function puts between a stranger's host and a connection. */
+  action?: "test" | "introspect" | "port" | "guarded";
   host: string;
   port: number;
   /** Where `host` leads. Default 127.0.0.1. */
@@ -23,6 +24,8 @@ export interface RunRequest {
   limits?: Partial<IntrospectionLimits>;
   /** Milliseconds for the whole call. Default 10,000. */
   within?: number;
+  /** What a name resolves to, the first time and later; and the local port behind an address that is made up. */
+  guard?: { answers: string[][]; behind?: Record<string, number> };
   settings?: {
     /** A platform on which nobody may listen. */
     localPair?: "none";
@@ -36,6 +39,10 @@ export interface RunAnswer {
   // biome-ignore lint/suspicious/noExplicitAny: what each action answers is asserted by the tests.
   value?: any;
   failure?: { code: FailureCode; reason?: TlsReason; facts?: unknown };
+  /** Addresses that were connected to by a guarded test. */
+  connected?: string[];
+  /** How often a name was resolved. */
+  resolved?: number;
   /** What the engine threw that was no ConnectionFailure: never right. */
   thrown?: string;
   /** Each dial: null, or where the server had sent it. */

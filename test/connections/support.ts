@@ -31,6 +31,7 @@ export async function startDecoy() {
   let visitors = 0;
   const server = createServer((socket) => {
     visitors++;
+    socket.resume();
     socket.on("error", () => {});
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

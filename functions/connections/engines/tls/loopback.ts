@@ -1,6 +1,11 @@
 import { on, once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 
+const patienceMilliseconds = 2000;
+
+// A platform that lets nobody listen now will not do so later.
+let refused = false;
+
 /**
  * Two ends of a connection within this process, over loopback: TLS wants a real socket where a runtime, or a driver's
  * protocol, has none to give it.
@@ -11,12 +16,14 @@ import { connect, createServer, type Socket } from "node:net";
 export async function loopbackPair<T>(
   dial: (port: number) => Promise<{ near: T; localPort: number | undefined }>,
 ): Promise<[near: T, far: Socket] | undefined> {
+  if (refused) return undefined;
   const server = createServer();
   const given = new AbortController();
+  const signal = AbortSignal.any([given.signal, AbortSignal.timeout(patienceMilliseconds)]);
   try {
-    const accepted = on(server, "connection", { signal: given.signal });
+    const accepted = on(server, "connection", { signal });
     server.listen(0, "127.0.0.1");
-    await once(server, "listening");
+    await once(server, "listening", { signal });
     const address = server.address();
     if (address === null || typeof address === "string") return undefined;
     const { near, localPort } = await dial(address.port);
@@ -27,6 +34,7 @@ export async function loopbackPair<T>(
       far.destroy();
     }
   } catch {
+    refused ||= !server.listening && !signal.aborted;
     return undefined;
   } finally {
     given.abort();
