@@ -4,7 +4,12 @@ import { createSessions, type Sessions } from "./sessions.ts";
 import { type Catalog, type Collection, openCatalog } from "./storage/catalog.ts";
 import { type Database, type DatabaseOptions, openDatabase } from "./storage/database.ts";
 import { createRecords, type Records } from "./storage/records.ts";
-import { createTransactions, type Transaction, type Transactions } from "./storage/transactions.ts";
+import {
+  createTransactions,
+  MissingCollection,
+  type Transaction,
+  type Transactions,
+} from "./storage/transactions.ts";
 
 /** Everything that commands work on. */
 export interface Engine {
@@ -65,14 +70,7 @@ export function ensureCollection(context: Context, name: string): Collection {
   const found = findCollection(context, name);
   if (found) return found;
   const { engine, database, transaction } = context;
-  // Collections are not part of transactions: one that is aborted leaves an empty one behind.
-  if (transaction) {
-    engine.transactions.look(undefined);
-    const created = engine.catalog.create(`${database}.${name}`);
-    transaction.created.add(created.id);
-    engine.transactions.look(transaction);
-    return created;
-  }
+  if (transaction) throw new MissingCollection(`${database}.${name}`);
   return engine.catalog.create(`${database}.${name}`);
 }
 

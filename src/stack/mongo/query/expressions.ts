@@ -2,17 +2,23 @@
 // mingo's, on values that JavaScript has. What neither computes exactly is refused.
 import { createRequire } from "node:module";
 import { BSONRegExp, Double, Int32, Long, Timestamp } from "bson";
-import type * as Mingo from "mingo";
 import { badValue, failure, MongoError, notSupported } from "../errors.ts";
 import { partsOf } from "../paths.ts";
 import { type Document, field, isDocument, setField, typeName } from "../values.ts";
-import { mingoOperators, ownOperators, refusedOperators } from "./expression-operators.ts";
+import { mingoOperators, refusedOperators } from "./mingo-operators.ts";
+import { type Operator, type Operators, of } from "./operator.ts";
+import { ownOperators } from "./own-operators.ts";
 import { toRegExp } from "./regex.ts";
 
 /** Computes the value of an expression on a document; undefined where there is none. */
 export type Evaluate = (document: Document) => unknown;
 
-type Core = typeof import("mingo/core") & typeof Mingo;
+type MingoOperator = (document: unknown, expression: unknown, options: unknown) => unknown;
+
+interface MingoCore {
+  evalExpr: MingoOperator;
+  Context: { init(operators: { expression: Record<string, MingoOperator> }): unknown };
+}
 
 /**
  * Compiles an expression.
@@ -52,7 +58,21 @@ function compile(expression: unknown, variables: Document): Evaluate {
     const evaluate = compile(single(argument), variables);
     return (document) => typeName(evaluate(document));
   }
-  return byMingo(expression, variables);
+  const own = ownOperators[operator as `$${string}`];
+  return own ? byOwn(own, argument, variables) : byMingo(expression, variables);
+}
+
+function byOwn(operator: Operator, argument: unknown, variables: Document): Evaluate {
+  const parts = new Map<unknown, Evaluate>();
+  return (document) =>
+    operator((part) => {
+      let evaluate = parts.get(part);
+      if (!evaluate) {
+        evaluate = compile(part, variables);
+        parts.set(part, evaluate);
+      }
+      return plain(evaluate(document));
+    }, argument);
 }
 
 const single = (argument: unknown) =>
@@ -110,40 +130,41 @@ export function plain(value: unknown): unknown {
   return copy;
 }
 
-let core: { evaluate: (document: unknown, expression: unknown, variables: unknown) => unknown } | undefined;
+type Compute = (document: unknown, expression: unknown, variables: unknown) => unknown;
 
-// Most servers never see an expression, and mingo takes as long to load as all the rest.
-function loadMingo() {
+let compute: Compute | undefined;
+
+// Most servers never see such an expression, and mingo takes as long to load as all the rest.
+function loadMingo(): Compute {
   const require = createRequire(import.meta.url);
-  const { evalExpr, Context } = require("mingo/core") as Core;
-  const operators = require("mingo/operators/expression") as Record<`$${string}`, never>;
-  const context = Context.init({
-    expression: {
-      ...Object.fromEntries(mingoOperators.map((name) => [name, operators[name as `$${string}`]])),
-      ...ownOperators(evalExpr),
-    },
-  });
-  return {
-    evaluate: (document: unknown, expression: unknown, variables: unknown) =>
-      evalExpr(
-        document as never,
-        expression as never,
-        {
-          context,
-          scriptEnabled: false,
-          variables: variables as never,
-        } as never,
-      ),
-  };
+  const { evalExpr, Context }: MingoCore = require("mingo/core");
+  const all: Record<string, MingoOperator> = require("mingo/operators/expression");
+  const expression: Record<string, MingoOperator> = {};
+  for (const name of mingoOperators) expression[name] = all[name] as MingoOperator;
+  for (const [name, operator] of Object.entries({ ...ownOperators, ...withinMingo })) {
+    expression[name] = (document, argument, options) =>
+      operator((part) => evalExpr(document, part, options), argument);
+  }
+  const context = Context.init({ expression });
+  return (document, expression, variables) =>
+    evalExpr(document, expression, { context, variables, scriptEnabled: false });
 }
+
+const withinMingo: Operators = {
+  $literal: (_each, value) => value,
+  $type: of("$type", 1, 1, (value) => {
+    if (typeof value === "number") throw notSupported("$type of a number inside of this expression");
+    return typeName(value);
+  }),
+};
 
 function byMingo(expression: Document, variables: Document): Evaluate {
   const prepared = plain(expression);
   const known = plain(variables);
   return (document) => {
-    core ??= loadMingo();
+    compute ??= loadMingo();
     try {
-      return core.evaluate(plain(document), prepared, known);
+      return compute(plain(document), prepared, known);
     } catch (error) {
       if (error instanceof MongoError) throw error;
       const { message } = error as Error;
@@ -171,9 +192,8 @@ function requireKnown(expression: unknown): void {
   }
 }
 
-const knownOperators = new Set([
-  "$literal",
-  "$type",
+const knownOperators = new Set<string>([
   ...mingoOperators,
-  ...Object.keys(ownOperators(() => undefined)),
+  ...Object.keys(ownOperators),
+  ...Object.keys(withinMingo),
 ]);

@@ -26,6 +26,11 @@ export function schemaMatcher(schema: unknown): Matcher {
 /** Compiles a schema to what finds the first rule that a document breaks. */
 export function schemaCheck(schema: unknown): Check {
   if (!isDocument(schema)) throw failedToParse("$jsonSchema must be an object");
+  for (const [exclusive, of] of EXCLUSIVE) {
+    if (exclusive in schema && !(of in schema)) {
+      throw failedToParse(`$jsonSchema keyword '${of}' must be present if ${exclusive} is present`);
+    }
+  }
   const checks: Check[] = [];
   for (const name of Object.keys(schema)) {
     if (ANNOTATIONS.has(name)) continue;
@@ -52,6 +57,11 @@ export function schemaCheck(schema: unknown): Check {
 }
 
 const ANNOTATIONS = new Set(["title", "description", "exclusiveMinimum", "exclusiveMaximum"]);
+
+const EXCLUSIVE = [
+  ["exclusiveMinimum", "minimum"],
+  ["exclusiveMaximum", "maximum"],
+] as const;
 
 /** A check of values for which `applies` is true; others pass. */
 const when =

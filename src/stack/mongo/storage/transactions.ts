@@ -33,6 +33,15 @@ export class Blocked extends Error {
   }
 }
 
+/** A collection that a transaction is the first to write into. */
+export class MissingCollection extends Error {
+  readonly namespace: string;
+  constructor(namespace: string) {
+    super(`${namespace} is not there yet`);
+    this.namespace = namespace;
+  }
+}
+
 export interface Transactions {
   start(): Transaction;
   /** Shows the tables as the transaction sees them; undefined: as they are. */
@@ -162,13 +171,18 @@ export function createTransactions(database: Database, catalog: Catalog, records
       records.put(collection, record, bytes, document);
     },
     run(transaction, work) {
-      look(transaction);
-      noted = [];
-      try {
-        return catalog.guard(work);
-      } catch (error) {
-        for (const forget of noted) forget();
-        throw error;
+      for (;;) {
+        look(transaction);
+        noted = [];
+        try {
+          return catalog.guard(work);
+        } catch (error) {
+          for (const forget of noted) forget();
+          if (!transaction || !(error instanceof MissingCollection)) throw error;
+          // Collections are not part of transactions: one that is aborted leaves an empty one behind.
+          look(undefined);
+          transaction.created.add(catalog.create(error.namespace).id);
+        }
       }
     },
     commit(transaction) {
