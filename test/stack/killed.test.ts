@@ -40,7 +40,7 @@ test.concurrent("killed together with its watchdog, the next start ends what is 
   killed.kill("SIGKILL");
   await killed.exited;
   const orphans = (await killed.processes()).map(idOf);
-  expect(orphans.length).toBeGreaterThanOrEqual(2); // PostgreSQL and a function
+  expect(orphans.length).toBeGreaterThanOrEqual(2); // PostgreSQL and a function; MongoDB sees that its parent is gone
 
   const next = await start({ root, data, ports: [killed.port, killed.databasePort] });
   const { publishableKey } = await next.ready();
