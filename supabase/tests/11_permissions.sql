@@ -8,6 +8,12 @@ values (tests.id('acme'), 'invited@example.com', 'viewer', 'hash');
 insert into public.ownership_offers (organization_id, from_user_id, to_user_id)
 values (tests.id('acme'), tests.id('owner'), tests.id('admin'));
 
+select private.ingest_usage(tests.id('acme'), '[{"idempotency_key": "one", "metric": "rows_read", "quantity": 1}]');
+select private.roll_up_usage();
+select private.ingest_usage(tests.id('acme'), '[{"idempotency_key": "two", "metric": "rows_read", "quantity": 1}]');
+insert into private.request_log (organization_id, request_id, occurred_at, quantity, application_id, key_id, environment, metric)
+values (tests.id('acme'), 'one', now(), 1, tests.id('rocket'), tests.id('key'), 'live', 'rows_read');
+
 create temporary table probes (operation text, needed text, to_see text, otherwise text, statement text);
 insert into probes values
   ('read applications', 'applications.read', null, 'none', 'select from public.applications'),
@@ -34,6 +40,13 @@ insert into probes values
   ('read the audit log', 'audit.read', null, 'none', 'select from public.audit_log'),
   ('verify the audit log', 'audit.read', null, 'denied', $$select public.verify_audit_chain(tests.id('acme'))$$),
   ('log an export', 'audit.read', null, 'denied', $$select public.log_audit_call(tests.id('acme'), 'audit.export')$$),
+
+  ('read usage', 'usage.read', null, 'none', 'select from public.usage_events'),
+  ('read usage by hour', 'usage.read', null, 'none', 'select from public.usage_hours'),
+  ('read usage by day', 'usage.read', null, 'none', 'select from public.usage_days'),
+  ('read the latest usage', 'usage.read', null, 'none', 'select from private.usage_tail'),
+  ('read the latest requests', 'usage.read', null, 'none', 'select from private.request_log'),
+  ('read limits', 'usage.read', 'organizations.read', 'none', 'select from public.organization_limits'),
 
   ('read the organization', 'organizations.read', null, 'none', 'select from public.organizations'),
   ('change the organization', 'organizations.update', 'organizations.read', 'none',

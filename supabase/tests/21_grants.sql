@@ -26,6 +26,12 @@ insert into granted values
   ('roles', 'authenticated', 'INSERT', 'description key name organization_id'),
   ('roles', 'authenticated', 'UPDATE', 'description name'),
   ('roles', 'authenticated', 'DELETE', '*'),
+  ('organization_limits', 'authenticated', 'SELECT', '*'),
+  ('request_log', 'authenticated', 'SELECT', '*'),
+  ('usage_days', 'authenticated', 'SELECT', '*'),
+  ('usage_events', 'authenticated', 'SELECT', '*'),
+  ('usage_hours', 'authenticated', 'SELECT', '*'),
+  ('usage_tail', 'authenticated', 'SELECT', '*'),
   ('users', 'authenticated', 'SELECT', '*'),
   ('users', 'authenticated', 'UPDATE', 'avatar_url name');
 insert into granted
@@ -41,6 +47,12 @@ from (values
   ('permissions', 'SELECT'),
   ('role_permissions', 'SELECT INSERT DELETE'),
   ('roles', 'SELECT INSERT UPDATE DELETE'),
+  ('organization_limits', 'SELECT'),
+  ('request_log', 'SELECT'),
+  ('usage_days', 'SELECT'),
+  ('usage_events', 'SELECT'),
+  ('usage_hours', 'SELECT'),
+  ('usage_tail', 'SELECT'),
   ('users', 'SELECT UPDATE')
 ) as served (table_name, privileges), string_to_table(privileges, ' ') as privilege;
 
