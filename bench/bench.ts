@@ -17,7 +17,9 @@ export interface Report {
 
 const benchmarks: Record<string, () => Promise<{ default: Benchmark }>> = {
   audit: () => import("./audit.ts"),
+  keys: () => import("./keys.ts"),
   rls: () => import("./rls.ts"),
+  usage: () => import("./usage.ts"),
 };
 
 const { values, positionals } = parseArgs({

@@ -9,6 +9,7 @@ insert into public.ownership_offers (organization_id, from_user_id, to_user_id)
 values (tests.id('acme'), tests.id('owner'), tests.id('admin'));
 
 select private.ingest_usage(tests.id('acme'), '[{"idempotency_key": "one", "metric": "rows_read", "quantity": 1}]');
+select pg_advisory_xact_lock(hashtextextended('nectar.roll_up_usage', 0));
 select private.roll_up_usage();
 select private.ingest_usage(tests.id('acme'), '[{"idempotency_key": "two", "metric": "rows_read", "quantity": 1}]');
 insert into private.request_log (organization_id, request_id, occurred_at, quantity, application_id, key_id, environment, metric)

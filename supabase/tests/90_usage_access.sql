@@ -3,6 +3,8 @@ begin;
 \ir support/tenants.psql
 select plan(24);
 
+-- Rollups run one at a time: this file's are not beside another's.
+select pg_advisory_xact_lock(hashtextextended('nectar.roll_up_usage', 0));
 select tests.sign_in('service_role');
 select results_eq(
   $$select ingested.* from unnest(array['acme', 'globex']) as name, public.ingest_usage(

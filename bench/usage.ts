@@ -1,0 +1,124 @@
+import { randomUUID } from "node:crypto";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import postgres, { type Sql } from "postgres";
+import { withThrowawayDatabase } from "../src/stack/postgres/throwaway.ts";
+import type { Benchmark } from "./bench.ts";
+import { median, sideBySide } from "./side-by-side.ts";
+
+const BATCH = 10_000;
+const ROUNDS = 20;
+/** Events of history that one step of the rollups is measured upon, and ten times as many. */
+const HISTORY = 100_000;
+/** New events of each step. */
+const STEP = 2_000;
+const STEPS = 25;
+
+const benchmark: Benchmark = {
+  about:
+    `usage ingested in batches of ${BATCH} events, each counted once, against COPY of the same rows into a bare ` +
+    "table; and one step of the rollups on ten times the history",
+
+  async run(report) {
+    await withThrowawayDatabase(async (server) => {
+      const sql = postgres(server.url("postgres"), { max: 1, onnotice() {} });
+      const organization = randomUUID();
+      const application = randomUUID();
+      await sql`
+        insert into public.organizations (id, name, slug) values (${organization}, 'Bench', 'bench-usage')`;
+      await sql`
+        insert into public.applications (id, organization_id, name, slug)
+        values (${application}, ${organization}, 'Bench', 'bench')`;
+
+      report.step(`${ROUNDS} × ${BATCH} events, ingested and copied`);
+      await sql`create table bare (like public.usage_events)`;
+      const times = await sideBySide(
+        {
+          copied: async () => copy(sql, organization, batchOf(application)),
+          ingested: async () => {
+            const events = JSON.stringify(batchOf(application));
+            const [answer] = await sql`
+              select accepted from public.ingest_usage(${organization}, ${events}::text::jsonb)`;
+            if (answer?.["accepted"] !== BATCH) throw new Error("Not all were accepted.");
+          },
+        },
+        ROUNDS,
+      );
+      for (const [name, milliseconds] of Object.entries(times)) {
+        report.row({
+          what: name,
+          "ms per batch": milliseconds.toFixed(1),
+          "rows/s": Math.round((BATCH / milliseconds) * 1000),
+        });
+      }
+      report.ratio("ingest_vs_copy", times.copied / times.ingested);
+
+      await sql`truncate public.usage_events, private.usage_keys, private.usage_tail`;
+      report.step(`${STEPS} steps of ${STEP} events on ${HISTORY} events of history`);
+      await remember(sql, organization, HISTORY);
+      const before = await stepOf(sql, organization);
+      report.step("the same on ten times as many");
+      await remember(sql, organization, 9 * HISTORY);
+      const after = await stepOf(sql, organization);
+      report.row({ what: "step of the rollups", "ms per batch": before.toFixed(1), "rows/s": "" });
+      report.row({ what: "step, history × 10", "ms per batch": after.toFixed(1), "rows/s": "" });
+      report.ratio("rollup_growth_10x", after / before);
+      await sql.end();
+    });
+  },
+};
+export default benchmark;
+
+function batchOf(application: string) {
+  const now = Date.now();
+  return Array.from({ length: BATCH }, (_, n) => ({
+    idempotency_key: randomUUID(),
+    metric: n % 2 === 0 ? "rows_read" : "rows_written",
+    quantity: 1 + (n % 100),
+    occurred_at: new Date(now - n * 30).toISOString(),
+    application_id: application,
+    dimensions: { region: "eu" },
+  }));
+}
+
+async function copy(sql: Sql, organization: string, events: ReturnType<typeof batchOf>) {
+  const receivedAt = new Date().toISOString();
+  const lines = events.map(
+    (event) =>
+      `${organization}\t${event.application_id}\t\\N\t${event.metric}\t${event.quantity}\t${event.occurred_at}\t` +
+      `${receivedAt}\t${event.idempotency_key}\t${JSON.stringify(event.dimensions)}\n`,
+  );
+  await pipeline(Readable.from([lines.join("")]), await sql`copy bare from stdin`.writable());
+}
+
+/** Events of the last thirty days, by fifty keys, rolled up. */
+async function remember(sql: Sql, organization: string, count: number) {
+  await write(sql, organization, count, "30 days");
+  await sql`select private.roll_up_usage()`;
+  await sql`vacuum analyze public.usage_events, public.usage_hours, public.usage_days, private.usage_tail`;
+}
+
+async function stepOf(sql: Sql, organization: string): Promise<number> {
+  const samples: number[] = [];
+  for (let step = -5; step < STEPS; step++) {
+    await write(sql, organization, STEP, "2 hours");
+    const start = performance.now();
+    await sql`select private.roll_up_usage()`;
+    if (step >= 0) samples.push(performance.now() - start);
+  }
+  return median(samples);
+}
+
+/** As ingest_usage writes them, without the keys: they are not what grows here. */
+const write = (sql: Sql, organization: string, count: number, span: string) => sql`
+  with written as (
+    insert into public.usage_events
+      (organization_id, application_id, api_key_id, metric, quantity, occurred_at, idempotency_key)
+    select ${organization}, md5('application ' || n % 5)::uuid, md5('key ' || n % 50)::uuid, 'rows_read', 1 + n % 100,
+      now() - ${span}::interval * random(), n::text
+    from generate_series(1, ${count}::int) as n
+    returning *
+  )
+  insert into private.usage_tail (organization_id, metric, hour, application_id, api_key_id, quantity, events)
+  select organization_id, metric, date_trunc('hour', occurred_at), application_id, api_key_id, sum(quantity), count(*)
+  from written group by 1, 2, 3, 4, 5`;
