@@ -15,8 +15,52 @@ select pg_advisory_xact_lock(hashtextextended('nectar.roll_up_usage', 0));
 select private.roll_up_usage();
 select private.ingest_usage(tests.id('acme'), '[{"idempotency_key": "two", "metric": "rows_read", "quantity": 1}]');
 
+select tests.add_key('rocket-key', 'rocket', 'owner');
+insert into private.request_log (organization_id, request_id, occurred_at, quantity, application_id, key_id, environment, metric)
+values (tests.id('acme'), 'one', now(), 1, tests.id('rocket'), tests.id('rocket-key'), 'test', 'api_requests');
+
 create temporary table probes (table_name text, operation text, allowed text, otherwise text, statement text);
 insert into probes values
+  ('api_keys', 'select', 'owner admin developer service_role', 'none',
+    $$select from public.api_keys where organization_id = tests.id('acme')$$),
+  ('api_keys', 'insert', '', 'denied',
+    $$insert into public.api_keys (organization_id, application_id, name, environment, scopes, prefix, last_four)
+      values (tests.id('acme'), tests.id('rocket'), 'New', 'live', '{applications.read}', 'nk_live_', '0000')$$),
+  ('api_keys', 'update', '', 'denied', $$update public.api_keys set name = 'Renamed'$$),
+  ('api_keys', 'delete', '', 'denied', $$delete from public.api_keys$$),
+
+  ('api_key_secrets', 'select', '', 'denied', $$select from private.api_key_secrets$$),
+  ('api_key_secrets', 'insert', '', 'denied', $$insert into private.api_key_secrets (hash, key_id) values ('', tests.id('rocket-key'))$$),
+  ('api_key_secrets', 'update', '', 'denied', $$update private.api_key_secrets set valid_until = 'infinity'$$),
+  ('api_key_secrets', 'delete', '', 'denied', $$delete from private.api_key_secrets$$),
+
+  ('api_key_counters', 'select', '', 'denied', $$select from private.api_key_counters$$),
+  ('api_key_counters', 'insert', '', 'denied', $$insert into private.api_key_counters (key_id) values (tests.id('rocket-key'))$$),
+  ('api_key_counters', 'update', '', 'denied', $$update private.api_key_counters set tat = 'epoch'$$),
+  ('api_key_counters', 'delete', '', 'denied', $$delete from private.api_key_counters$$),
+
+  ('entitlement_versions', 'select', '', 'denied', $$select from private.entitlement_versions$$),
+  ('entitlement_versions', 'insert', '', 'denied', $$insert into private.entitlement_versions (version) values (1)$$),
+  ('entitlement_versions', 'update', '', 'denied', $$update private.entitlement_versions set version = 1$$),
+  ('entitlement_versions', 'delete', '', 'denied', $$delete from private.entitlement_versions$$),
+
+  ('request_log', 'select', 'owner admin developer billing viewer service_role', 'none',
+    $$select from private.request_log where organization_id = tests.id('acme')$$),
+  ('request_log', 'insert', '', 'denied',
+    $$insert into private.request_log (organization_id, request_id) values (tests.id('acme'), 'new')$$),
+  ('request_log', 'update', '', 'denied', $$update private.request_log set quantity = 0$$),
+  ('request_log', 'delete', '', 'denied', $$delete from private.request_log$$),
+
+  ('usage_counters', 'select', '', 'denied', $$select from private.usage_counters$$),
+  ('usage_counters', 'insert', '', 'denied', $$insert into private.usage_counters (organization_id, metric) values (tests.id('acme'), 'new')$$),
+  ('usage_counters', 'update', '', 'denied', $$update private.usage_counters set used = 0$$),
+  ('usage_counters', 'delete', '', 'denied', $$delete from private.usage_counters$$),
+
+  ('usage_leases', 'select', '', 'denied', $$select from private.usage_leases$$),
+  ('usage_leases', 'insert', '', 'denied', $$insert into private.usage_leases (organization_id) values (tests.id('acme'))$$),
+  ('usage_leases', 'update', '', 'denied', $$update private.usage_leases set granted = 0$$),
+  ('usage_leases', 'delete', '', 'denied', $$delete from private.usage_leases$$),
+
   ('applications', 'select', 'owner admin developer viewer auditor service_role', 'none',
     $$select from public.applications where organization_id = tests.id('acme')$$),
   ('applications', 'insert', 'owner admin developer service_role', 'denied',

@@ -15,8 +15,21 @@ select private.ingest_usage(tests.id('acme'), '[{"idempotency_key": "two", "metr
 insert into private.request_log (organization_id, request_id, occurred_at, quantity, application_id, key_id, environment, metric)
 values (tests.id('acme'), 'one', now(), 1, tests.id('rocket'), tests.id('key'), 'live', 'rows_read');
 
+select tests.add_key('rocket-key', 'rocket', 'owner');
+
 create temporary table probes (operation text, needed text, to_see text, otherwise text, statement text);
 insert into probes values
+  ('read api keys', 'api_keys.read', null, 'none', 'select from public.api_keys'),
+  ('create an api key', 'api_keys.manage', null, 'PT404 application_not_found',
+    $$select public.create_api_key(tests.id('rocket'), 'New', array['api_keys.manage'])$$),
+  ('rename an api key', 'api_keys.manage', null, 'PT404 api_key_not_found',
+    $$select public.update_api_key(tests.id('rocket-key'), 'Renamed')$$),
+  ('rotate an api key', 'api_keys.manage', 'applications.read', 'PT404 api_key_not_found',
+    $$select public.rotate_api_key(tests.id('rocket-key'))$$),
+  ('adopt an api key', 'api_keys.manage', 'applications.read', 'PT404 api_key_not_found',
+    $$select public.adopt_api_key(tests.id('rocket-key'))$$),
+  ('revoke an api key', 'api_keys.manage', null, 'PT404 api_key_not_found',
+    $$select public.revoke_api_key(tests.id('rocket-key'))$$),
   ('read applications', 'applications.read', null, 'none', 'select from public.applications'),
   ('create an application', 'applications.write', null, 'denied',
     $$insert into public.applications (organization_id, name, slug) values (tests.id('acme'), 'New', 'new')$$),

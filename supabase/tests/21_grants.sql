@@ -6,6 +6,7 @@ select plan(5);
 
 create temporary table granted (table_name text, grantee text, privilege text, columns text);
 insert into granted values
+  ('api_keys', 'authenticated', 'SELECT', '*'),
   ('applications', 'authenticated', 'SELECT', '*'),
   ('applications', 'authenticated', 'INSERT', 'description environments name organization_id slug'),
   ('applications', 'authenticated', 'UPDATE', 'archived_at description environments name slug'),
@@ -37,6 +38,7 @@ insert into granted values
 insert into granted
 select table_name, 'service_role', privilege, '*'
 from (values
+  ('api_keys', 'SELECT'),
   ('applications', 'SELECT INSERT UPDATE DELETE'),
   ('audit_log', 'SELECT'),
   ('entitlement_keys', 'SELECT'),
