@@ -28,6 +28,11 @@ const variables = {
   /** The address, or `Name <address>`, that mails come from. */
   MAIL_FROM: z.string().regex(/^[^\r\n<>@]*<?[^\s<>@]+@[^\s<>@]+>?$/, "expected an e-mail address")
     .optional(),
+  /** Absent: this backend sells nothing. */
+  STRIPE_SECRET_KEY: z.string().regex(/^(sk|rk)_(test|live)_\w+$/, "expected sk_test_… or sk_live_…")
+    .optional(),
+  /** Instead of Stripe itself, while developing: the stand-in on this machine. */
+  STRIPE_API_URL: z.url({ protocol: /^http$/, hostname: /^(localhost|127\.0\.0\.1)$/ }).optional(),
   /** `1`: mails are written to the log instead, while developing. */
   NECTAR_CONSOLE_MAIL: z.enum(["0", "1"]).optional(),
 };

@@ -40,6 +40,7 @@ export const errorCodes = {
     message: "The organization has too many open invitations. Revoke some first.",
   },
   internal: { status: 500, message: "Something failed on our side. Report the request_id." },
+  billing_unavailable: { status: 503, message: "Billing cannot be reached. Try again soon." },
   database_unavailable: { status: 503, message: "The database cannot be reached. Try again soon." },
   mongodb_unavailable: { status: 503, message: "The document store cannot be reached. Try again soon." },
 } as const satisfies Record<string, { status: number; message: string }>;

@@ -63,12 +63,15 @@ export function createApp(
         error: describeError(error),
       });
 
-    const backend = connect(c.var.supabaseContext.supabaseAdmin, c.var.requestId);
+    const admin = c.var.supabaseContext.supabaseAdmin;
+    const backend = connect(admin, c.var.requestId);
     const results = await backend.runTasks();
     const tasks = Object.entries(results ?? {}).map(([name, result]) => taskOf(name, result));
     const outbox: OutboxReport[] = [];
     for (const consumer of consumers) {
-      outbox.push(await drain(consumer, { backend, timeIsUp, leaseSeconds: LEASE_SECONDS, onFailure }));
+      outbox.push(
+        await drain(consumer, { backend, admin, timeIsUp, leaseSeconds: LEASE_SECONDS, onFailure }),
+      );
     }
     const failed = [...tasks, ...outbox].some(({ status }) => status === "failed");
     c.header("cache-control", "no-store");

@@ -1,6 +1,12 @@
+import type { SupabaseContext } from "@supabase/server";
+import type { Database } from "../../types/database.ts";
+import { createMailer } from "../_shared/mailer.ts";
 import type { Mongo } from "../_shared/mongo.ts";
+import type { StripeAccount } from "../_shared/stripe.ts";
 import type { OutboxEntry } from "./backend.ts";
 import { deleteDocuments } from "./delete-documents.ts";
+import { reportMeter } from "./report-meter.ts";
+import { sendLimitAlert } from "./send-limit-alert.ts";
 
 /**
  * What is done about one kind of outbox entry. Entries come at least once: a consumer does nothing the second time, and
@@ -11,12 +17,17 @@ export interface Consumer {
   /** False where this backend is set up without the store: entries then wait. */
   ready(): boolean;
   /** Resolves to whether all is done; false when the time was up first. */
-  consume(entry: OutboxEntry, timeIsUp: () => boolean): Promise<boolean>;
+  consume(
+    entry: OutboxEntry,
+    timeIsUp: () => boolean,
+    admin: SupabaseContext<Database>["supabaseAdmin"],
+  ): Promise<boolean>;
 }
 
 /** All consumers, each of its own kind. */
 export function outboxConsumers(
   mongo: Mongo,
+  stripe: StripeAccount,
   environment: Record<string, string | undefined>,
 ): Consumer[] {
   return [
@@ -26,5 +37,7 @@ export function outboxConsumers(
       consume: (entry, timeIsUp) =>
         mongo.run((database) => deleteDocuments(database, entry.organization_id, timeIsUp)),
     },
+    reportMeter(stripe),
+    sendLimitAlert(() => createMailer(environment)),
   ];
 }

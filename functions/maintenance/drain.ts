@@ -6,6 +6,7 @@ import type { OutboxReport } from "./schemas.ts";
 
 export interface DrainOptions {
   backend: Pick<Backend, "claim" | "complete" | "fail">;
+  admin: Parameters<Consumer["consume"]>[2];
   timeIsUp: () => boolean;
   /** Longer than the time there is, so that no entry is worked on twice at once. */
   leaseSeconds: number;
@@ -14,7 +15,7 @@ export interface DrainOptions {
 
 /** Consumes the open entries of one kind until there are none or the time is up. */
 export async function drain(consumer: Consumer, options: DrainOptions): Promise<OutboxReport> {
-  const { backend, timeIsUp, leaseSeconds, onFailure } = options;
+  const { backend, admin, timeIsUp, leaseSeconds, onFailure } = options;
   const { kind } = consumer;
   const counts = { completed: 0, failed: 0 };
   if (!consumer.ready()) return { kind, status: "waiting", ...counts };
@@ -24,7 +25,7 @@ export async function drain(consumer: Consumer, options: DrainOptions): Promise<
     if (!entry) return { kind, status: counts.failed > 0 ? "failed" : "done", ...counts };
     try {
       // Its lease runs out, and it comes again.
-      if (!await consumer.consume(entry, timeIsUp)) break;
+      if (!await consumer.consume(entry, timeIsUp, admin)) break;
     } catch (error) {
       onFailure(kind, error);
       await backend.fail(entry.id, sentence(error));

@@ -35,3 +35,10 @@ create function private.subscription_state(p_organization_id uuid) returns text
 language sql stable
 set search_path = ''
 as $$ select 'none' $$;
+
+create function public.stripe_customer(p_organization_id uuid)
+returns table (customer_id text, livemode boolean)
+language sql stable
+set search_path = ''
+as $$ select null::text, null::boolean where false $$;
+grant execute on function public.stripe_customer to service_role;

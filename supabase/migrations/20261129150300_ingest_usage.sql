@@ -28,8 +28,8 @@ begin
 
   with sent as (
     select sent.*, case
-      when kind <> 'object' then 'not_an_object'
-      when sent_key is null or char_length(sent_key) not between 1 and 128 then 'invalid_idempotency_key'
+      when sent_key is null or char_length(sent_key) not between 1 and 128 then
+        case when jsonb_typeof(p_events -> (place - 1)) = 'object' then 'invalid_idempotency_key' else 'not_an_object' end
       when sent_metric is null or sent_metric !~ '\A[a-z][a-z0-9_]*(\.[a-z0-9_]+)*\Z' or char_length(sent_metric) > 64
         then 'invalid_metric'
       when sent_quantity is null or sent_quantity not between 1 and 1000000000000 then 'invalid_quantity'
@@ -47,8 +47,8 @@ begin
     end as reason
     from json_table(p_events, '$[*]' columns (
       place for ordinality,
-      kind text path '$.type()',
-      sent_key text path '$.idempotency_key' null on error,
+      -- strict: a list that holds an event is none
+      sent_key text path 'strict $.idempotency_key' null on error,
       sent_metric text path '$.metric' null on error,
       sent_quantity bigint path '$.quantity' null on error,
       sent_at timestamptz path '$.occurred_at' default '-infinity' on error,
@@ -86,6 +86,7 @@ begin
       sum(sent_quantity), count(*)
     from counted
     group by sent_metric, date_trunc('hour', sent_at), sent_application, sent_api_key
+    returning usage_tail.metric, usage_tail.hour, usage_tail.quantity
   )
   select
     (select count(*) from counted)::integer,
@@ -95,12 +96,12 @@ begin
       '[]'
     ),
     (
-      select coalesce(jsonb_agg(jsonb_build_object('metric', metric, 'quantity', quantity) order by metric), '[]')
+      select coalesce(jsonb_agg(jsonb_build_object('metric', metric, 'quantity', quantity)), '[]')
       from (
-        select sent_metric as metric, sum(sent_quantity) as quantity from counted
-        where sent_at >= (select starts_at from private.usage_period(now()))
-          and sent_at < (select ends_at from private.usage_period(now()))
-        group by sent_metric
+        select metric, sum(quantity) as quantity
+        from added, private.usage_period(now()) as period
+        where hour >= period.starts_at and hour < period.ends_at
+        group by metric
       ) as this_period
     )
   into accepted, duplicates, rejected, this_period

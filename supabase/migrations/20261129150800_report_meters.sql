@@ -16,7 +16,7 @@ as $$
     select 'stripe.meter', organization_id, jsonb_build_object(
       'identifier', gen_random_uuid(), 'metric', metric, 'hour', hour,
       -- as text: JSON's readers round large numbers
-      'quantity', quantity::text
+      'quantity', quantity::text, 'reported_at', now()
     )
     from complete
     where organization_id in (select id from public.organizations)
