@@ -1,7 +1,10 @@
 import { createClient, type SupabaseClient, type SupabaseClientOptions } from "@supabase/supabase-js";
 import type { Database } from "../../types/database.ts";
 import { createFunctionsClient, type FunctionsClient } from "./functions.ts";
+import { createKeysClient, type KeysClient } from "./keys.ts";
+import { createLimitsClient, type LimitsClient } from "./limits.ts";
 import { createOrganizationsClient, type OrganizationsClient } from "./organizations.ts";
+import { createUsageClient, type UsageClient } from "./usage.ts";
 
 export interface NectarClientOptions {
   /** Instead of the runtime's own: for tests, proxies and tracing. */
@@ -30,6 +33,12 @@ export interface NectarClient {
   functions: FunctionsClient;
   /** Organizations live: members, invitations, roles, ownership, closing, and the audit log. */
   organizations: OrganizationsClient;
+  /** API keys: made, rotated, narrowed, revoked. */
+  keys: KeysClient;
+  /** What was used, over time. */
+  usage: UsageClient;
+  /** What may be used, and what is left of it. */
+  limits: LimitsClient;
 }
 
 /**
@@ -77,5 +86,12 @@ export function createNectarClient({
     fetch,
   });
 
-  return { supabase, functions, organizations: createOrganizationsClient(supabase, functions) };
+  return {
+    supabase,
+    functions,
+    organizations: createOrganizationsClient(supabase, functions),
+    keys: createKeysClient(supabase),
+    usage: createUsageClient(supabase),
+    limits: createLimitsClient(supabase),
+  };
 }

@@ -15,6 +15,8 @@ export {
   NectarNetworkError,
 } from "./errors.ts";
 export type { CallFunction, FunctionPath, FunctionResult, FunctionsClient } from "./functions.ts";
+export type { ApiKey, KeyLimits, KeysClient, NewKey } from "./keys.ts";
+export type { Limit, LimitsClient } from "./limits.ts";
 export type {
   AuditVerification,
   CallOptions,
@@ -23,3 +25,4 @@ export type {
 } from "./organizations.ts";
 export type { CommonErrorCode, Outcome } from "./outcome.ts";
 export { toNectarError } from "./to-nectar-error.ts";
+export type { UsageBucket, UsageClient, UsageQuestion } from "./usage.ts";
