@@ -38,7 +38,7 @@ end
 $$;
 
 create function private.new_api_key(p_environment text) returns text
-language plpgsql volatile
+language plpgsql volatile strict
 set search_path = ''
 as $$
 declare

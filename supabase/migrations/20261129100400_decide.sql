@@ -139,11 +139,14 @@ begin
       else counter.key_burst
     end;
     decision.remaining := 0;
-    decision.reset_at := at_time + greatest(wait, interval '0');
+    -- a rate of nothing is never had
+    decision.reset_at := nullif(at_time + greatest(wait, interval '0'), 'infinity');
   else
     return decision;
   end if;
-  decision.retry_after := greatest(ceil(extract(epoch from decision.reset_at - at_time)), 1);
+  if decision.reset_at is not null then
+    decision.retry_after := greatest(ceil(extract(epoch from decision.reset_at - at_time)), 1);
+  end if;
   return decision;
 end
 $$;
@@ -268,13 +271,14 @@ begin
           and counters.tat + counter.key_per_request <= clock_timestamp() + private.rate_burst()
         returning counters.tat into key_tat;
         if found then
+          -- For information, so in floating point: exact to the microsecond.
           organization_left := floor(
             date_part('epoch', at_time + private.rate_burst() - counter.tat)
-              / nullif(date_part('epoch', counter.per_request), 0)
+              / nullif(date_part('epoch', counter.per_request), 0) + 0.000001
           );
           key_left := floor(
             date_part('epoch', at_time + private.rate_burst() - key_tat)
-              / nullif(date_part('epoch', counter.key_per_request), 0)
+              / nullif(date_part('epoch', counter.key_per_request), 0) + 0.000001
           );
           return row(
             true, 'allowed', key.organization_id, key.application_id, key.id, key.environment,
