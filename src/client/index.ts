@@ -24,5 +24,12 @@ export type {
   OrganizationsClient,
 } from "./organizations.ts";
 export type { CommonErrorCode, Outcome } from "./outcome.ts";
+export {
+  createUsageReporter,
+  type RefusedReport,
+  type UsageReport,
+  type UsageReporter,
+  type UsageReporterOptions,
+} from "./server.ts";
 export { toNectarError } from "./to-nectar-error.ts";
 export type { UsageBucket, UsageClient, UsageQuestion } from "./usage.ts";

@@ -1,6 +1,11 @@
 -- Events from servers: each claims its key, is written, and is added to the tail, in one statement.
 set local lock_timeout = '5s';
 
+insert into public.permissions (key, description) values
+  ('usage.write', 'Report usage, with an API key that has this scope.');
+insert into public.role_permissions (role_key, permission) values
+  ('owner', 'usage.write'), ('admin', 'usage.write'), ('developer', 'usage.write');
+
 create function private.ingest_usage(p_organization_id uuid, p_events jsonb)
 returns table (accepted integer, duplicates integer, rejected jsonb)
 language plpgsql security definer

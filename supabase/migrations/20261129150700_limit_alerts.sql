@@ -75,3 +75,15 @@ end
 $$;
 
 insert into private.maintenance_tasks (name, position) values ('alert_limits', 120);
+
+-- Every minute where there is pg_cron: an alert that comes a quarter of an hour late comes too late.
+do $$
+begin
+  if exists (select from pg_available_extensions where name = 'pg_cron') then
+    perform cron.schedule(
+      'nectar-usage', '* * * * *',
+      'select private.drain_request_log(); select private.roll_up_usage(); select private.alert_limits()'
+    );
+  end if;
+end
+$$;
