@@ -17,7 +17,9 @@ const benchmark: Benchmark = {
 
   async run(report) {
     for (const durable of [true, false]) {
-      await withThrowawayDatabase((server) => measure(server.url("supabase_admin"), durable, report), { durable });
+      await withThrowawayDatabase((server) => measure(server.url("supabase_admin"), durable, report), {
+        durable,
+      });
     }
   },
 };
@@ -45,13 +47,19 @@ async function measure(url: string, durable: boolean, report: Report): Promise<v
     decide_1000: () => decide(keys[any()] as Buffer),
     lease,
   };
-  const rates = await inTurns(variants, (round) => report.step(`${durable ? "on disk" : "in memory"}: round ${round}`));
+  const rates = await inTurns(variants, (round) =>
+    report.step(`${durable ? "on disk" : "in memory"}: round ${round}`),
+  );
   await sql.end();
 
   const perSecond = (name: string) => rates[name] ?? Number.NaN;
   const suffix = durable ? "" : "_in_memory";
   for (const name of Object.keys(variants)) {
-    report.row({ commits: durable ? "on disk" : "in memory", variant: name, "a second": Math.round(perSecond(name)) });
+    report.row({
+      commits: durable ? "on disk" : "in memory",
+      variant: name,
+      "a second": Math.round(perSecond(name)),
+    });
   }
   report.ratio(`decide_vs_update${suffix}`, perSecond("decide") / perSecond("update"));
   report.ratio(`tenants_1000_vs_update${suffix}`, perSecond("decide_1000") / perSecond("update_1000"));
@@ -64,13 +72,13 @@ async function inTurns(
   variants: Record<string, () => Promise<unknown>>,
   onRound: (round: number) => void,
 ): Promise<Record<string, number>> {
-  const samples: Record<string, number[]> = {};
+  const samples = Object.fromEntries(Object.keys(variants).map((name) => [name, [] as number[]]));
   for (let round = 0; round <= ROUNDS; round++) {
     onRound(round);
     for (const [name, call] of Object.entries(variants)) {
       const rate = await rateOf(call);
       // The first round warms up.
-      if (round > 0) (samples[name] ??= []).push(rate);
+      if (round > 0) samples[name]?.push(rate);
     }
   }
   return Object.fromEntries(Object.entries(samples).map(([name, rates]) => [name, median(rates)]));
