@@ -16,11 +16,22 @@ export const errorCodes = {
     status: 401,
     message: "The API key is not one of this project. Check the apikey header.",
   },
+  invalid_key: { status: 401, message: "The API key is not valid. Check that it was copied whole." },
+  expired: { status: 401, message: "The API key has expired. Use its successor, or make another." },
+  revoked: { status: 401, message: "The API key was revoked. Make another." },
+  payment_required: {
+    status: 402,
+    message: "The organization's subscription is suspended. Ask those who see to its billing.",
+  },
   not_permitted: { status: 403, message: "You need a permission that you do not have in this organization." },
   role_above_own: {
     status: 403,
     message: "You can give a role only up to your own. Ask somebody with that role or an owner.",
   },
+  forbidden_scope: { status: 403, message: "The API key does not have the scope that this route asks for." },
+  forbidden_ip: { status: 403, message: "The API key is not good for calls from this address." },
+  forbidden_origin: { status: 403, message: "The API key is not good for calls from this origin." },
+  organization_closed: { status: 403, message: "The organization is closed. Its owners can restore it." },
   not_found: { status: 404, message: "There is no such route. Check the path." },
   invitation_not_found: {
     status: 404,
@@ -38,6 +49,11 @@ export const errorCodes = {
   too_many_invitations: {
     status: 429,
     message: "The organization has too many open invitations. Revoke some first.",
+  },
+  rate_limited: { status: 429, message: "Too many requests at once. Try again after Retry-After seconds." },
+  quota_exceeded: {
+    status: 429,
+    message: "The quota of this period is used up. Wait for the next one, or choose a larger plan.",
   },
   internal: { status: 500, message: "Something failed on our side. Report the request_id." },
   billing_unavailable: { status: 503, message: "Billing cannot be reached. Try again soon." },

@@ -47,7 +47,10 @@ export function operatorsEnvironment(file: string): Record<string, string> {
 const withoutQuoted = (text: string) =>
   text.replace(/(=[ \t]*)(["'`])[\s\S]*?\2/g, (quoted, sign) => sign + quoted.replace(/[^\n]/g, ""));
 
-/** What an operator sets, and a newcomer need not: links lead to a page on this machine, mails go to the log. */
+/**
+ * What an operator sets, and a newcomer need not: links lead to a page on this machine, mails go to the log, and the
+ * gateway says who is calling.
+ */
 export function developersEnvironment(siteUrl: string): Record<string, string> {
-  return { APP_URL: siteUrl, NECTAR_CONSOLE_MAIL: "1" };
+  return { APP_URL: siteUrl, NECTAR_CONSOLE_MAIL: "1", CLIENT_IP_HEADER: "x-forwarded-for" };
 }

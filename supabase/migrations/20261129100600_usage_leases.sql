@@ -5,7 +5,11 @@ set local lock_timeout = '5s';
 -- Decides as for one request of cost 1, then takes as much of p_amount as there is, of the quota and of both rates.
 create function private.lease_budget(
   p_key_hash bytea, p_scope text, p_metric text, p_amount bigint, p_ttl_seconds integer, p_context jsonb
-) returns table (decision private.request_decision, lease_id uuid, granted bigint, expires_at timestamptz)
+) returns table (
+  decision private.request_decision, lease_id uuid, granted bigint, expires_at timestamptz,
+  -- whether the key is good for some addresses, origins or workflows alone: then its lease is for this context alone
+  restricted boolean
+)
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $$
@@ -64,6 +68,7 @@ begin
     counter.taken + granted, key_counter.taken + granted
   )
   returning usage_leases.id, usage_leases.expires_at into lease_id, expires_at;
+  restricted := key.restricted;
   decision.allowed := true;
   decision.code := 'allowed';
   if counter.quota is not null then
@@ -168,14 +173,14 @@ create function public.lease_budget(
 ) returns table (
   allowed boolean, code text, organization_id uuid, application_id uuid, key_id uuid, environment text,
   "limit" bigint, remaining bigint, reset_at timestamptz, retry_after integer, lease_id uuid, granted bigint,
-  expires_at timestamptz
+  expires_at timestamptz, restricted boolean
 )
 language sql
 set search_path = ''
 as $$
   select (decision).allowed, (decision).code, (decision).organization_id, (decision).application_id, (decision).key_id,
     (decision).environment, (decision)."limit", (decision).remaining, (decision).reset_at, (decision).retry_after,
-    lease_id, granted, expires_at
+    lease_id, granted, expires_at, restricted
   from private.lease_budget(p_key_hash, p_scope, p_metric, p_amount, p_ttl_seconds, p_context)
 $$;
 comment on function public.lease_budget is
