@@ -92,6 +92,16 @@ test("a batch that is no use sending again is given back", async () => {
   expect(refused).toEqual([{ report: { metric: "rows_read", quantity: 3 }, reason: "validation_failed" }]);
 });
 
+test("a batch that is too large goes in smaller ones", async () => {
+  const { reporter, sent, refused } = connect(({ events }) =>
+    events.length > 2 ? new Response("", { status: 413 }) : Response.json(taken),
+  );
+  for (const quantity of [1, 2, 3, 4, 5]) reporter.report({ metric: "rows_read", quantity });
+  expect(await reporter.close()).toBe(true);
+  expect(sent.map(({ events }) => events.length)).toEqual([5, 3, 2, 2, 1]);
+  expect(refused).toEqual([]);
+});
+
 test("it is sent by itself when the batch is full, and when the time has come", async () => {
   for (const options of [{ batchSize: 1 }, { maxDelayMs: 1 }]) {
     const arrived = Promise.withResolvers<Sent>();

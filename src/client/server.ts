@@ -106,9 +106,14 @@ export function createUsageReporter({
   async function drain(): Promise<boolean> {
     clearTimeout(timer);
     timer = undefined;
+    let size = batchSize;
     while (waiting.length > 0) {
-      const batch = waiting.slice(0, batchSize);
-      const { error, refused, retryAfterMs } = await post(batch);
+      const batch = waiting.slice(0, size);
+      const { error, refused, retryAfterMs, tooLarge } = await post(batch);
+      if (tooLarge) {
+        size = Math.ceil(batch.length / 2);
+        continue;
+      }
       if (error) {
         failures++;
         onError(error);
@@ -126,6 +131,7 @@ export function createUsageReporter({
     error?: NectarError;
     refused: RefusedReport[];
     retryAfterMs?: number;
+    tooLarge?: boolean;
   }> {
     try {
       const response = await send(address, {
@@ -139,6 +145,7 @@ export function createUsageReporter({
         return { refused: refusedOf(batch, body["rejected"]) };
       }
       const error = fromAnswer(body, response);
+      if (response.status === 413 && batch.length > 1) return { refused: [], tooLarge: true };
       // Whatever is wrong with such a batch is wrong with it the next time too.
       if (response.status === 400 || response.status === 413) {
         return { refused: batch.map(({ report }) => ({ report, reason: error.code })) };

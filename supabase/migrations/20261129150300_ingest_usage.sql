@@ -6,6 +6,11 @@ insert into public.permissions (key, description) values
 insert into public.role_permissions (role_key, permission) values
   ('owner', 'usage.write'), ('admin', 'usage.write'), ('developer', 'usage.write');
 
+-- Calls that report usage are counted apart from all others, and only their rate is limited.
+insert into public.entitlement_keys (key, unit, default_value, description) values
+  ('usage_reports.per_month', 'per_month', null, 'Calls that report usage in a calendar month (UTC).'),
+  ('usage_reports.per_second', 'per_second', 10, 'Calls that report usage in a second.');
+
 create function private.ingest_usage(p_organization_id uuid, p_events jsonb)
 returns table (accepted integer, duplicates integer, rejected jsonb)
 language plpgsql security definer
