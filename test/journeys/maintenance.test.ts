@@ -20,12 +20,8 @@ test("what is due is done, told, and done once", async () => {
   const { data, error } = await run();
   expect(error).toBeNull();
   expect(data).toMatchObject({ status: "ok", skipped: false });
-  expect(data?.tasks.map(({ name }) => name).sort()).toEqual([
-    "create_audit_partitions",
-    "delete_done_outbox",
-    "delete_expired_invitations",
-    "purge_closed_organizations",
-  ]);
+  const tasks = await sql<{ name: string }[]>`select name from private.maintenance_tasks`;
+  expect(data?.tasks.map(({ name }) => name).sort()).toEqual(tasks.map(({ name }) => name).sort());
   expect(data?.tasks.find(({ name }) => name === "purge_closed_organizations")?.count).toBeGreaterThan(0);
   expect(await sql`select from public.organizations where id = ${id}`).toHaveLength(0);
 

@@ -1,9 +1,12 @@
-import { expect, inject, test } from "vitest";
+import postgres from "postgres";
+import { afterAll, expect, inject, test } from "vitest";
 import { createUsageReporter, type RefusedReport } from "../../src/client/index.ts";
 import { must, signUp, uniqueSlug } from "../support/people.ts";
 
 const project = inject("project");
 const DAY = 86_400_000;
+const sql = postgres(project.databaseUrl, { max: 1, onnotice() {} });
+afterAll(() => sql.end());
 
 test("a server reports usage with its key, and the organization sees it at once", async () => {
   const ada = await signUp(project, "Ada");
