@@ -947,6 +947,7 @@ export type Database = {
           organization_id: string;
           remaining: number;
           reset_at: string;
+          restricted: boolean;
           retry_after: number;
         }[];
       };

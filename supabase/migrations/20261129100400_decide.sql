@@ -273,11 +273,11 @@ begin
         if found then
           -- For information, so in floating point: exact to the microsecond.
           organization_left := floor(
-            date_part('epoch', at_time + private.rate_burst() - counter.tat)
+            date_part('epoch', clock_timestamp() + private.rate_burst() - counter.tat)
               / nullif(date_part('epoch', counter.per_request), 0) + 0.000001
           );
           key_left := floor(
-            date_part('epoch', at_time + private.rate_burst() - key_tat)
+            date_part('epoch', clock_timestamp() + private.rate_burst() - key_tat)
               / nullif(date_part('epoch', counter.key_per_request), 0) + 0.000001
           );
           return row(
