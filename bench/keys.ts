@@ -1,5 +1,7 @@
 import { randomUUID } from "node:crypto";
 import postgres, { type Sql } from "postgres";
+import { createDecisions } from "../functions/_shared/decisions.ts";
+import { createLeases } from "../functions/_shared/lease.ts";
 import { withThrowawayDatabase } from "../src/stack/postgres/throwaway.ts";
 import type { Benchmark, Report } from "./bench.ts";
 import { median } from "./side-by-side.ts";
@@ -8,7 +10,6 @@ const CONNECTIONS = 16;
 const TENANTS = 1_000;
 const ROUNDS = 12;
 const ROUND_MS = 400;
-const LEASE = 500;
 
 const benchmark: Benchmark = {
   about:
@@ -32,11 +33,9 @@ async function measure(url: string, durable: boolean, report: Report): Promise<v
   const decide = (hash: Buffer) =>
     sql`select allowed, code, remaining from private.authorize_request(
       ${hash}, 'applications.read', 'api_requests', 1, ${sql.json({ request_id: randomUUID() })})`;
-  const lease = async () => {
-    const [taken] = await sql<{ lease_id: string; granted: string }[]>`
-      select lease_id, granted from public.lease_budget(${hot}, 'applications.read', 'api_requests', ${LEASE})`;
-    await sql`select public.return_lease(${taken?.lease_id ?? ""}, ${taken?.granted ?? 0})`;
-  };
+  const decisions = createDecisions({ run: (work) => work(sql), close: async () => {} });
+  const leases = createLeases({ decisions });
+  const request = { hash: hot, scope: "applications.read", metric: "api_requests", context: {} };
   const any = () => Math.floor(Math.random() * TENANTS);
 
   const variants: Record<string, () => Promise<unknown>> = {
@@ -45,11 +44,12 @@ async function measure(url: string, durable: boolean, report: Report): Promise<v
     decide: () => decide(hot),
     update_1000: () => sql`update private.bench_rows set n = n + 1 where id = ${any()} returning n`,
     decide_1000: () => decide(keys[any()] as Buffer),
-    lease,
+    lease: () => leases.decide(request, 1),
   };
   const rates = await inTurns(variants, (round) =>
     report.step(`${durable ? "on disk" : "in memory"}: round ${round}`),
   );
+  await leases.close();
   await sql.end();
 
   const perSecond = (name: string) => rates[name] ?? Number.NaN;
@@ -64,7 +64,7 @@ async function measure(url: string, durable: boolean, report: Report): Promise<v
   report.ratio(`decide_vs_update${suffix}`, perSecond("decide") / perSecond("update"));
   report.ratio(`tenants_1000_vs_update${suffix}`, perSecond("decide_1000") / perSecond("update_1000"));
   report.ratio(`decide_vs_select_1${suffix}`, perSecond("decide") / perSecond("select_1"));
-  report.ratio(`lease_gain${suffix}`, (LEASE * perSecond("lease")) / perSecond("decide"));
+  report.ratio(`lease_gain${suffix}`, perSecond("lease") / perSecond("decide"));
 }
 
 /** The median rate of each variant, in calls a second: all connections at once, in rounds that take turns. */

@@ -51,6 +51,8 @@ $$;
 create function private.refresh_limits(p_organization_id uuid, p_metric text) returns void
 language plpgsql
 set search_path = ''
+-- A table that was small when the session first looked would be read through for ever.
+set enable_seqscan = off
 as $$
 declare
   known_version bigint;
@@ -128,6 +130,7 @@ create function private.count_usage(p_organization_id uuid, p_metric text, p_qua
 returns void
 language plpgsql
 set search_path = ''
+set enable_seqscan = off
 as $$
 begin
   if exists (select from public.entitlement_keys where key = p_metric || '.per_month') then

@@ -63,7 +63,6 @@ create function private.refusal(
 ) returns private.request_decision
 language plpgsql
 set search_path = ''
-set enable_seqscan = off
 as $$
 declare
   at_time constant timestamptz := clock_timestamp();
@@ -76,7 +75,10 @@ declare
 begin
   decision.allowed := false;
   select api_key_secrets.key_id, api_key_secrets.valid_until, api_key_counters.ends_at, api_key_counters.tat into secret
-  from private.api_key_secrets join private.api_key_counters using (key_id)
+  from private.api_key_secrets
+  cross join lateral (
+    select * from private.api_key_counters where api_key_counters.key_id = api_key_secrets.key_id offset 0
+  ) as api_key_counters
   where api_key_secrets.hash = p_key_hash;
   if not found then
     decision.code := 'invalid_key';
@@ -182,9 +184,9 @@ create function private.decide(p_key_hash bytea, p_scope text, p_metric text, p_
 returns private.request_decision
 language plpgsql
 set search_path = ''
--- A table that was small when the session first looked would be read through for ever.
-set enable_seqscan = off
+-- Plans are kept for the session: they must be right also when the tables have grown.
 set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
 as $$
 declare
   named_request constant text := p_context ->> 'request_id';
@@ -207,21 +209,34 @@ begin
 
   for attempt in 1..20 loop
     at_time := clock_timestamp();
+    -- From the key's hash on, one row from each table: `offset 0` keeps the planner from beginning elsewhere.
     select api_keys.id, api_keys.organization_id, api_keys.application_id, api_keys.environment,
       counters.entitlements_version, counters.period_starts_at
     into key
     from private.api_key_secrets
-    join public.api_keys on api_keys.id = api_key_secrets.key_id
-    join private.api_key_counters on api_key_counters.key_id = api_keys.id
-    join private.usage_counters as counters
-      on counters.organization_id = api_keys.organization_id and counters.metric = p_metric
-    join public.memberships on memberships.organization_id = api_keys.organization_id
-      and memberships.user_id = api_keys.granted_by and memberships.active
-    join public.role_permissions on role_permissions.permission = p_scope
-      and role_permissions.scope_id = memberships.role_scope_id and role_permissions.role_key = memberships.role_key
+    cross join lateral (
+      select * from public.api_keys where api_keys.id = api_key_secrets.key_id offset 0
+    ) as api_keys
+    cross join lateral (
+      select * from private.api_key_counters where api_key_counters.key_id = api_keys.id offset 0
+    ) as key_counters
+    cross join lateral (
+      select * from private.usage_counters
+      where usage_counters.organization_id = api_keys.organization_id and usage_counters.metric = p_metric offset 0
+    ) as counters
+    cross join lateral (
+      select memberships.role_scope_id, memberships.role_key from public.memberships
+      where memberships.organization_id = api_keys.organization_id and memberships.user_id = api_keys.granted_by
+        and memberships.active offset 0
+    ) as members
+    cross join lateral (
+      select from public.role_permissions
+      where role_permissions.permission = p_scope and role_permissions.scope_id = members.role_scope_id
+        and role_permissions.role_key = members.role_key offset 0
+    ) as granted
     where api_key_secrets.hash = p_key_hash
       and api_key_secrets.valid_until > at_time
-      and api_key_counters.ends_at > at_time
+      and key_counters.ends_at > at_time
       and p_scope = any (api_keys.scopes)
       and (not api_keys.restricted or private.unmet_restriction(
         api_keys.workflow_ids, api_keys.allowed_cidrs, api_keys.allowed_origins, p_context
@@ -232,7 +247,7 @@ begin
         + coalesce((select version from private.entitlement_versions as everybodys where everybodys.organization_id is null), 0)
       and counters.used <= counters.ceiling - p_cost
       and counters.tat + counters.per_request <= at_time + private.rate_burst()
-      and api_key_counters.tat + counters.key_per_request <= at_time + private.rate_burst();
+      and key_counters.tat + counters.key_per_request <= at_time + private.rate_burst();
 
     if found then
       insert into private.request_log

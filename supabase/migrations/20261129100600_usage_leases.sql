@@ -12,6 +12,9 @@ create function private.lease_budget(
 )
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
+-- as decide
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
 as $$
 declare
   key public.api_keys;
@@ -25,9 +28,8 @@ begin
   elsif p_amount is null or p_amount not between 1 and 1000000 then
     raise exception using errcode = '22023', hint = 'invalid_amount', message = 'A lease is of 1 to 1,000,000 requests.';
   end if;
-  select api_keys.* into key
-  from private.api_key_secrets join public.api_keys on api_keys.id = api_key_secrets.key_id
-  where api_key_secrets.hash = p_key_hash;
+  select * into key from public.api_keys
+  where api_keys.id = (select key_id from private.api_key_secrets where hash = p_key_hash);
 
   for attempt in 1..20 loop
     select * into counter from private.usage_counters
@@ -86,6 +88,9 @@ $$;
 create function private.return_lease(p_lease_id uuid, p_spent bigint) returns boolean
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
+-- as decide
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
 as $$
 declare
   lease private.usage_leases;
