@@ -18,7 +18,9 @@ export interface Report {
 const benchmarks: Record<string, () => Promise<{ default: Benchmark }>> = {
   audit: () => import("./audit.ts"),
   connections: () => import("./connections.ts"),
+  keys: () => import("./keys.ts"),
   rls: () => import("./rls.ts"),
+  usage: () => import("./usage.ts"),
   webhook: () => import("./webhook.ts"),
   workflows: () => import("./workflows.ts"),
 };

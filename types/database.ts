@@ -5,6 +5,116 @@ export type Json = string | number | boolean | null | { [key: string]: Json | un
 export type Database = {
   public: {
     Tables: {
+      api_keys: {
+        Row: {
+          allowed_cidrs: unknown[];
+          allowed_origins: string[];
+          application_id: string;
+          created_at: string;
+          created_by: string | null;
+          environment: string;
+          expires_at: string | null;
+          granted_by: string | null;
+          id: string;
+          last_four: string;
+          last_used_at: string | null;
+          name: string;
+          organization_id: string;
+          prefix: string;
+          restricted: boolean;
+          revoked_at: string | null;
+          scopes: string[];
+          updated_at: string;
+          workflow_ids: string[];
+        };
+        ComputedFields: never;
+        Insert: {
+          allowed_cidrs?: unknown[];
+          allowed_origins?: string[];
+          application_id: string;
+          created_at?: string;
+          created_by?: string | null;
+          environment: string;
+          expires_at?: string | null;
+          granted_by?: string | null;
+          id?: string;
+          last_four: string;
+          last_used_at?: string | null;
+          name: string;
+          organization_id: string;
+          prefix: string;
+          restricted?: never;
+          revoked_at?: string | null;
+          scopes: string[];
+          updated_at?: string;
+          workflow_ids?: string[];
+        };
+        Update: {
+          allowed_cidrs?: unknown[];
+          allowed_origins?: string[];
+          application_id?: string;
+          created_at?: string;
+          created_by?: string | null;
+          environment?: string;
+          expires_at?: string | null;
+          granted_by?: string | null;
+          id?: string;
+          last_four?: string;
+          last_used_at?: string | null;
+          name?: string;
+          organization_id?: string;
+          prefix?: string;
+          restricted?: never;
+          revoked_at?: string | null;
+          scopes?: string[];
+          updated_at?: string;
+          workflow_ids?: string[];
+        };
+        Relationships: [
+          {
+            foreignKeyName: "api_keys_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "users";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "api_keys_granted_by_fkey";
+            columns: ["granted_by"];
+            isOneToOne: false;
+            referencedRelation: "users";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "api_keys_organization_id_application_id_fkey";
+            columns: ["organization_id", "application_id"];
+            isOneToOne: false;
+            referencedRelation: "applications";
+            referencedColumns: ["organization_id", "id"];
+          },
+          {
+            foreignKeyName: "api_keys_organization_id_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organization_entitlements";
+            referencedColumns: ["organization_id"];
+          },
+          {
+            foreignKeyName: "api_keys_organization_id_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organization_limits";
+            referencedColumns: ["organization_id"];
+          },
+          {
+            foreignKeyName: "api_keys_organization_id_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organizations";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
       applications: {
         Row: {
           archived_at: string | null;
@@ -56,6 +166,13 @@ export type Database = {
             columns: ["organization_id"];
             isOneToOne: false;
             referencedRelation: "organization_entitlements";
+            referencedColumns: ["organization_id"];
+          },
+          {
+            foreignKeyName: "applications_organization_id_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organization_limits";
             referencedColumns: ["organization_id"];
           },
           {
@@ -203,6 +320,13 @@ export type Database = {
             foreignKeyName: "database_connections_organization_id_fkey";
             columns: ["organization_id"];
             isOneToOne: false;
+            referencedRelation: "organization_limits";
+            referencedColumns: ["organization_id"];
+          },
+          {
+            foreignKeyName: "database_connections_organization_id_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
             referencedRelation: "organizations";
             referencedColumns: ["id"];
           },
@@ -285,6 +409,13 @@ export type Database = {
             foreignKeyName: "entitlement_overrides_organization_id_fkey";
             columns: ["organization_id"];
             isOneToOne: false;
+            referencedRelation: "organization_limits";
+            referencedColumns: ["organization_id"];
+          },
+          {
+            foreignKeyName: "entitlement_overrides_organization_id_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
             referencedRelation: "organizations";
             referencedColumns: ["id"];
           },
@@ -341,6 +472,13 @@ export type Database = {
             columns: ["organization_id"];
             isOneToOne: false;
             referencedRelation: "organization_entitlements";
+            referencedColumns: ["organization_id"];
+          },
+          {
+            foreignKeyName: "invitations_organization_id_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organization_limits";
             referencedColumns: ["organization_id"];
           },
           {
@@ -445,6 +583,13 @@ export type Database = {
             foreignKeyName: "invoices_organization_id_fkey";
             columns: ["organization_id"];
             isOneToOne: false;
+            referencedRelation: "organization_limits";
+            referencedColumns: ["organization_id"];
+          },
+          {
+            foreignKeyName: "invoices_organization_id_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
             referencedRelation: "organizations";
             referencedColumns: ["id"];
           },
@@ -485,6 +630,13 @@ export type Database = {
             columns: ["organization_id"];
             isOneToOne: false;
             referencedRelation: "organization_entitlements";
+            referencedColumns: ["organization_id"];
+          },
+          {
+            foreignKeyName: "memberships_organization_id_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organization_limits";
             referencedColumns: ["organization_id"];
           },
           {
@@ -584,6 +736,13 @@ export type Database = {
             columns: ["organization_id"];
             isOneToOne: true;
             referencedRelation: "organization_entitlements";
+            referencedColumns: ["organization_id"];
+          },
+          {
+            foreignKeyName: "ownership_offers_organization_id_fkey";
+            columns: ["organization_id"];
+            isOneToOne: true;
+            referencedRelation: "organization_limits";
             referencedColumns: ["organization_id"];
           },
           {
@@ -785,6 +944,13 @@ export type Database = {
             foreignKeyName: "role_permissions_organization_id_fkey";
             columns: ["organization_id"];
             isOneToOne: false;
+            referencedRelation: "organization_limits";
+            referencedColumns: ["organization_id"];
+          },
+          {
+            foreignKeyName: "role_permissions_organization_id_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
             referencedRelation: "organizations";
             referencedColumns: ["id"];
           },
@@ -839,6 +1005,13 @@ export type Database = {
             columns: ["organization_id"];
             isOneToOne: false;
             referencedRelation: "organization_entitlements";
+            referencedColumns: ["organization_id"];
+          },
+          {
+            foreignKeyName: "roles_organization_id_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
+            referencedRelation: "organization_limits";
             referencedColumns: ["organization_id"];
           },
           {
@@ -985,6 +1158,13 @@ export type Database = {
             foreignKeyName: "subscriptions_organization_id_fkey";
             columns: ["organization_id"];
             isOneToOne: false;
+            referencedRelation: "organization_limits";
+            referencedColumns: ["organization_id"];
+          },
+          {
+            foreignKeyName: "subscriptions_organization_id_fkey";
+            columns: ["organization_id"];
+            isOneToOne: false;
             referencedRelation: "organizations";
             referencedColumns: ["id"];
           },
@@ -996,6 +1176,105 @@ export type Database = {
             referencedColumns: ["key"];
           },
         ];
+      };
+      usage_days: {
+        Row: {
+          api_key_id: string | null;
+          application_id: string | null;
+          day: string;
+          events: number;
+          metric: string;
+          organization_id: string;
+          quantity: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          api_key_id?: string | null;
+          application_id?: string | null;
+          day: string;
+          events: number;
+          metric: string;
+          organization_id: string;
+          quantity: number;
+        };
+        Update: {
+          api_key_id?: string | null;
+          application_id?: string | null;
+          day?: string;
+          events?: number;
+          metric?: string;
+          organization_id?: string;
+          quantity?: number;
+        };
+        Relationships: [];
+      };
+      usage_events: {
+        Row: {
+          api_key_id: string | null;
+          application_id: string | null;
+          dimensions: NonNullable<Json>;
+          idempotency_key: string;
+          metric: string;
+          occurred_at: string;
+          organization_id: string;
+          quantity: number;
+          received_at: string;
+        };
+        ComputedFields: never;
+        Insert: {
+          api_key_id?: string | null;
+          application_id?: string | null;
+          dimensions?: NonNullable<Json>;
+          idempotency_key: string;
+          metric: string;
+          occurred_at: string;
+          organization_id: string;
+          quantity: number;
+          received_at?: string;
+        };
+        Update: {
+          api_key_id?: string | null;
+          application_id?: string | null;
+          dimensions?: NonNullable<Json>;
+          idempotency_key?: string;
+          metric?: string;
+          occurred_at?: string;
+          organization_id?: string;
+          quantity?: number;
+          received_at?: string;
+        };
+        Relationships: [];
+      };
+      usage_hours: {
+        Row: {
+          api_key_id: string | null;
+          application_id: string | null;
+          events: number;
+          hour: string;
+          metric: string;
+          organization_id: string;
+          quantity: number;
+        };
+        ComputedFields: never;
+        Insert: {
+          api_key_id?: string | null;
+          application_id?: string | null;
+          events: number;
+          hour: string;
+          metric: string;
+          organization_id: string;
+          quantity: number;
+        };
+        Update: {
+          api_key_id?: string | null;
+          application_id?: string | null;
+          events?: number;
+          hour?: string;
+          metric?: string;
+          organization_id?: string;
+          quantity?: number;
+        };
+        Relationships: [];
       };
       users: {
         Row: {
@@ -1035,6 +1314,23 @@ export type Database = {
           source: string | null;
           unit: string | null;
           value: number | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
+      organization_limits: {
+        Row: {
+          maximum: number | null;
+          metric: string | null;
+          organization_id: string;
+          overage: boolean | null;
+          period_end: string | null;
+          period_start: string | null;
+          projected: number | null;
+          remaining: number | null;
+          state: string | null;
+          unit: string | null;
+          used: number | null;
         };
         ComputedFields: never;
         Relationships: [];
@@ -1095,8 +1391,55 @@ export type Database = {
           wrapped: string;
         }[];
       };
+      adopt_api_key: {
+        Args: { p_api_key_id: string };
+        Returns: {
+          allowed_cidrs: unknown[];
+          allowed_origins: string[];
+          application_id: string;
+          created_at: string;
+          created_by: string | null;
+          environment: string;
+          expires_at: string | null;
+          granted_by: string | null;
+          id: string;
+          last_four: string;
+          last_used_at: string | null;
+          name: string;
+          organization_id: string;
+          prefix: string;
+          restricted: boolean;
+          revoked_at: string | null;
+          scopes: string[];
+          updated_at: string;
+          workflow_ids: string[];
+        };
+        SetofOptions: {
+          from: "*";
+          to: "api_keys";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       apply_stripe_event: { Args: { p_event: Json; p_object: Json; p_ticket: number }; Returns: Json };
       apply_stripe_object: { Args: { p_object: Json; p_ticket: number }; Returns: Json };
+      authorize_request: {
+        Args: { p_context?: Json; p_cost?: number; p_key_hash: string; p_metric: string; p_scope: string };
+        Returns: {
+          allowed: boolean;
+          application_id: string;
+          code: string;
+          environment: string;
+          key_id: string;
+          limit: number;
+          organization_id: string;
+          rate_limit: number;
+          rate_remaining: number;
+          remaining: number;
+          reset_at: string;
+          retry_after: number;
+        }[];
+      };
       billing_context: { Args: { p_organization_id: string }; Returns: Json };
       billing_problems: {
         Args: Record<PropertyKey, never>;
@@ -1173,6 +1516,22 @@ export type Database = {
         };
       };
       complete_outbox: { Args: { p_ids: number[] }; Returns: undefined };
+      create_api_key: {
+        Args: {
+          p_allowed_cidrs?: unknown[];
+          p_allowed_origins?: string[];
+          p_application_id: string;
+          p_environment?: string;
+          p_expires_at?: string;
+          p_name: string;
+          p_scopes: string[];
+          p_workflow_ids?: string[];
+        };
+        Returns: {
+          api_key_id: string;
+          secret: string;
+        }[];
+      };
       create_connection: {
         Args: { p_connection_id: string; p_details: Json; p_organization_id: string; p_secret: Json };
         Returns: {
@@ -1262,12 +1621,46 @@ export type Database = {
         Returns: undefined;
       };
       has_permission: { Args: { p_organization_id: string; p_permission: string }; Returns: boolean };
+      ingest_usage: {
+        Args: { p_events: Json; p_organization_id: string };
+        Returns: {
+          accepted: number;
+          duplicates: number;
+          rejected: Json;
+        }[];
+      };
       invite_member: {
         Args: { p_email: string; p_organization_id: string; p_role_key: string };
         Returns: {
           expires_at: string;
           invitation_id: string;
           token: string;
+        }[];
+      };
+      lease_budget: {
+        Args: {
+          p_amount: number;
+          p_context?: Json;
+          p_key_hash: string;
+          p_metric: string;
+          p_scope: string;
+          p_ttl_seconds?: number;
+        };
+        Returns: {
+          allowed: boolean;
+          application_id: string;
+          code: string;
+          environment: string;
+          expires_at: string;
+          granted: number;
+          key_id: string;
+          lease_id: string;
+          limit: number;
+          organization_id: string;
+          remaining: number;
+          reset_at: string;
+          restricted: boolean;
+          retry_after: number;
         }[];
       };
       leave_organization: { Args: { p_organization_id: string }; Returns: undefined };
@@ -1377,8 +1770,18 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      return_lease: { Args: { p_lease_id: string; p_spent: number }; Returns: boolean };
+      revoke_api_key: { Args: { p_api_key_id: string }; Returns: undefined };
       revoke_invitation: { Args: { p_invitation_id: string }; Returns: undefined };
       rewrap_data_keys: { Args: { p_keys: Json }; Returns: number };
+      rotate_api_key: {
+        Args: { p_api_key_id: string; p_overlap?: string };
+        Returns: {
+          api_key_id: string;
+          previous_valid_until: string;
+          secret: string;
+        }[];
+      };
       run_maintenance: { Args: Record<PropertyKey, never>; Returns: Json };
       save_role: {
         Args: {
@@ -1441,6 +1844,44 @@ export type Database = {
       };
       sync_plan: { Args: { p_plan: Json }; Returns: boolean };
       take_connection_test: { Args: { p_organization_id: string }; Returns: undefined };
+      update_api_key: {
+        Args: {
+          p_allowed_cidrs?: unknown[];
+          p_allowed_origins?: string[];
+          p_api_key_id: string;
+          p_expires_at?: string;
+          p_name?: string;
+          p_scopes?: string[];
+          p_workflow_ids?: string[];
+        };
+        Returns: {
+          allowed_cidrs: unknown[];
+          allowed_origins: string[];
+          application_id: string;
+          created_at: string;
+          created_by: string | null;
+          environment: string;
+          expires_at: string | null;
+          granted_by: string | null;
+          id: string;
+          last_four: string;
+          last_used_at: string | null;
+          name: string;
+          organization_id: string;
+          prefix: string;
+          restricted: boolean;
+          revoked_at: string | null;
+          scopes: string[];
+          updated_at: string;
+          workflow_ids: string[];
+        };
+        SetofOptions: {
+          from: "*";
+          to: "api_keys";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       update_connection: {
         Args: { p_connection_id: string; p_details: Json; p_revision: number; p_secret?: Json };
         Returns: {
@@ -1470,6 +1911,22 @@ export type Database = {
           isOneToOne: true;
           isSetofReturn: false;
         };
+      };
+      usage_summary: {
+        Args: {
+          p_from: string;
+          p_granularity?: string;
+          p_group_by?: string;
+          p_metric: string;
+          p_organization_id: string;
+          p_to: string;
+        };
+        Returns: {
+          bucket: string;
+          events: number;
+          group_id: string;
+          quantity: number;
+        }[];
       };
       verify_audit_chain: {
         Args: { p_from?: number; p_organization_id: string; p_to?: number };

@@ -63,7 +63,13 @@ export function createFunction(options: FunctionOptions): FunctionApp {
 
   // On the root, so that a request outside of the function's path has its id and log line too.
   root.use(requestLog({ name, log, clock }));
-  root.use(cors({ origin: "*", exposeHeaders: ["x-request-id", "retry-after", "etag"], maxAge: 600 }));
+  root.use(
+    cors({
+      origin: "*",
+      exposeHeaders: ["x-request-id", "retry-after", "etag", "ratelimit", "ratelimit-policy"],
+      maxAge: 600,
+    }),
+  );
   root.use(methodNotAllowed({
     app,
     onMethodNotAllowed: (c, methods) =>

@@ -24,6 +24,13 @@ const variables = {
   SUPABASE_DB_URL: z.string().regex(/^postgres(ql)?:\/\//, "expected postgresql://…").optional(),
   MONGODB_URI: z.string().regex(/^mongodb(\+srv)?:\/\//, "expected mongodb://… or mongodb+srv://…")
     .optional(),
+  /**
+   * The one header that says who is calling: the one that the proxy in front of the functions always sets itself.
+   * Any other could be the caller's own.
+   */
+  CLIENT_IP_HEADER: z.string().regex(/^[a-z][a-z-]*$/, "expected a header's name in lower case").default(
+    "cf-connecting-ip",
+  ),
   /** Where the product's own pages are: links in mails lead there. */
   APP_URL: appUrl,
   SMTP_URL: z.string().regex(/^smtps?:\/\//, "expected smtps://… or smtp://…").optional(),

@@ -3,7 +3,7 @@ export type Log = (line: Record<string, unknown>) => void;
 
 const secrets: [RegExp, string][] = [
   [/(\w+:\/\/)[^\s/@]+@/g, "$1…@"],
-  [/\b(sb_secret_|[rs]k_live_|[rs]k_test_|whsec_)[\w-]+/g, "$1…"],
+  [/\b(sb_secret_|[rs]k_live_|[rs]k_test_|whsec_|nk_live_|nk_test_)[\w-]+/g, "$1…"],
   [/\beyJ[\w-]+\.[\w-]+\.[\w-]+/g, "eyJ…"],
 ];
 

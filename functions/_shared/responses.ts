@@ -37,3 +37,19 @@ export function errorResponses<Code extends ErrorCode>(
     }]),
   ) as Record<(typeof errorCodes)[Code | "internal"]["status"], ErrorResponse>;
 }
+
+/** What `withApiKey` may answer with. */
+export const apiKeyErrors = [
+  "missing_credentials",
+  "invalid_key",
+  "expired",
+  "revoked",
+  "payment_required",
+  "forbidden_scope",
+  "forbidden_ip",
+  "forbidden_origin",
+  "organization_closed",
+  "rate_limited",
+  "quota_exceeded",
+  "database_unavailable",
+] as const satisfies ErrorCode[];

@@ -1,5 +1,6 @@
 import type { SupabaseContext } from "@supabase/server";
 import type { Database } from "../../types/database.ts";
+import { createMailer } from "../_shared/mailer.ts";
 import type { Mongo } from "../_shared/mongo.ts";
 import type { StripeAccount } from "../_shared/stripe.ts";
 import type { OutboxEntry } from "./backend.ts";
@@ -7,6 +8,8 @@ import { deleteCustomer } from "./delete-customer.ts";
 import { deleteDocuments } from "./delete-documents.ts";
 import { pushSeats } from "./push-seats.ts";
 import { stopRenewal } from "./stop-renewal.ts";
+import { reportMeter } from "./report-meter.ts";
+import { sendLimitAlert } from "./send-limit-alert.ts";
 
 /**
  * What is done about one kind of outbox entry. Entries come at least once: a consumer does nothing the second time, and
@@ -40,5 +43,7 @@ export function outboxConsumers(
     pushSeats(stripe),
     stopRenewal(stripe),
     deleteCustomer(stripe),
+    reportMeter(stripe),
+    sendLimitAlert(() => createMailer(environment)),
   ];
 }

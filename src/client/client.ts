@@ -3,7 +3,10 @@ import type { Database } from "../../types/database.ts";
 import { type BillingClient, createBillingClient } from "./billing.ts";
 import { type ConnectionsClient, createConnectionsClient } from "./connections.ts";
 import { createFunctionsClient, type FunctionsClient } from "./functions.ts";
+import { createKeysClient, type KeysClient } from "./keys.ts";
+import { createLimitsClient, type LimitsClient } from "./limits.ts";
 import { createOrganizationsClient, type OrganizationsClient } from "./organizations.ts";
+import { createUsageClient, type UsageClient } from "./usage.ts";
 import { createWorkflowsClient, type WorkflowsClient } from "./workflows.ts";
 
 export interface NectarClientOptions {
@@ -39,6 +42,12 @@ export interface NectarClient {
   connections: ConnectionsClient;
   /** Workflows: drafts, versions, and what is live. */
   workflows: WorkflowsClient;
+  /** API keys: made, rotated, narrowed, revoked. */
+  keys: KeysClient;
+  /** What was used, over time. */
+  usage: UsageClient;
+  /** What may be used, and what is left of it. */
+  limits: LimitsClient;
 }
 
 /**
@@ -93,5 +102,8 @@ export function createNectarClient({
     billing: createBillingClient(supabase, functions),
     connections: createConnectionsClient(functions),
     workflows: createWorkflowsClient(functions),
+    keys: createKeysClient(supabase),
+    usage: createUsageClient(supabase),
+    limits: createLimitsClient(supabase),
   };
 }

@@ -25,6 +25,8 @@ export {
   NectarNetworkError,
 } from "./errors.ts";
 export type { CallFunction, FunctionPath, FunctionResult, FunctionsClient } from "./functions.ts";
+export type { ApiKey, KeyLimits, KeysClient, NewKey } from "./keys.ts";
+export type { Limit, LimitsClient } from "./limits.ts";
 export type {
   AuditVerification,
   CallOptions,
@@ -32,7 +34,15 @@ export type {
   OrganizationsClient,
 } from "./organizations.ts";
 export type { CommonErrorCode, Outcome } from "./outcome.ts";
+export {
+  createUsageReporter,
+  type RefusedReport,
+  type UsageReport,
+  type UsageReporter,
+  type UsageReporterOptions,
+} from "./server.ts";
 export { toNectarError } from "./to-nectar-error.ts";
+export type { UsageBucket, UsageClient, UsageQuestion } from "./usage.ts";
 export type {
   Result,
   Revision,

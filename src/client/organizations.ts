@@ -1,16 +1,13 @@
 import type { SupabaseClient } from "@supabase/supabase-js";
 import type { Database } from "../../types/database.ts";
 import { readAuditLog } from "./audit-log.ts";
+import { type CallOptions, createCaller, first } from "./call.ts";
 import type { FunctionsClient } from "./functions.ts";
 import { failed, type Outcome, outcome } from "./outcome.ts";
 
-type Rpcs = Database["public"]["Functions"];
 type Application = Database["public"]["Tables"]["applications"]["Row"];
 
-/** Ends a call from outside. */
-export interface CallOptions {
-  signal?: AbortSignal;
-}
+export type { CallOptions };
 
 /** A part of a list. The backend gives at most 1,000 rows at once. */
 export interface ListOptions extends CallOptions {
@@ -35,22 +32,7 @@ export interface AuditVerification {
 export type OrganizationsClient = ReturnType<typeof createOrganizationsClient>;
 
 export function createOrganizationsClient(supabase: SupabaseClient<Database>, functions: FunctionsClient) {
-  /** A function of the database, with the codes that its comment in SQL names. */
-  function call<Name extends keyof Rpcs, Code extends string>(
-    name: Name,
-    args: Rpcs[Name]["Args"],
-    codes: readonly Code[],
-    { signal }: CallOptions = {},
-  ): Promise<Outcome<Rpcs[Name]["Returns"], Code>> {
-    const request = supabase.rpc(name, args as never);
-    // The generic call cannot see that a name and its result belong together.
-    return outcome((signal ? request.abortSignal(signal) : request) as never, codes);
-  }
-
-  async function first<T, Code extends string>(rows: Promise<Outcome<T[], Code>>): Promise<Outcome<T, Code>> {
-    const { data, error } = await rows;
-    return error ? { data: null, error } : { data: data[0] as T, error: null };
-  }
+  const call = createCaller(supabase);
 
   function list<T>(
     query: {

@@ -17,6 +17,7 @@ const base: ApiDocument = {
     securitySchemes: {
       userToken: { type: "http", scheme: "bearer", bearerFormat: "JWT" },
       publishableKey: { type: "apiKey", in: "header", name: "apikey" },
+      apiKey: { type: "http", scheme: "bearer", bearerFormat: "nk_live_… or nk_test_…" },
       secretKey: { type: "apiKey", in: "header", name: "apikey" },
     },
   },

@@ -1,6 +1,13 @@
 -- A connection and its password change in one transaction, as the person who asks for it.
 set local lock_timeout = '5s';
 
+create function private.count_connections(p_organization_id uuid) returns bigint
+language sql stable
+set search_path = ''
+as $$ select count(*) from public.database_connections where organization_id = p_organization_id $$;
+
+insert into private.limit_gauges (key, counter) values ('connections', 'count_connections');
+
 -- What may be said of a connection, from JSON; what is not said stays as it is.
 create function private.connection_with(p_connection public.database_connections, p_details jsonb, p_fields text[])
 returns public.database_connections
@@ -54,7 +61,7 @@ begin
   perform private.require_permission(p_organization_id, 'connections.manage');
   perform private.lock_organization(p_organization_id);
   most := private.entitlement(p_organization_id, 'connections');
-  if (select count(*) from public.database_connections where organization_id = p_organization_id) >= most then
+  if private.count_connections(p_organization_id) >= most then
     raise exception using errcode = 'PT402', hint = 'connection_limit_reached',
       message = format('The plan has at most %s database connections. Delete one, or choose another plan.', most);
   end if;

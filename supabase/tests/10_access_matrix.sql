@@ -22,9 +22,58 @@ insert into public.invoices
 values ('in_1', tests.id('acme'), 'paid', 'eur', 900, 900, 900, 900, 0, false, now());
 insert into public.database_connections (id, organization_id, name, engine, host, database_name, username)
 values (tests.id('shop'), tests.id('acme'), 'Shop', 'postgres', 'db.example.com', 'shop', 'reader');
+-- Twice: what is rolled up, and what is not yet.
+select private.ingest_usage(tests.id('acme'), '[{"idempotency_key": "one", "metric": "rows_read", "quantity": 1}]');
+select pg_advisory_xact_lock(hashtextextended('nectar.roll_up_usage', 0));
+select private.roll_up_usage();
+select private.ingest_usage(tests.id('acme'), '[{"idempotency_key": "two", "metric": "rows_read", "quantity": 1}]');
+
+select tests.add_key('rocket-key', 'rocket', 'owner');
+insert into private.request_log (organization_id, request_id, occurred_at, quantity, application_id, key_id, environment, metric)
+values (tests.id('acme'), 'one', now(), 1, tests.id('rocket'), tests.id('rocket-key'), 'test', 'api_requests');
 
 create temporary table probes (table_name text, operation text, allowed text, otherwise text, statement text);
 insert into probes values
+  ('api_keys', 'select', 'owner admin developer service_role', 'none',
+    $$select from public.api_keys where organization_id = tests.id('acme')$$),
+  ('api_keys', 'insert', '', 'denied',
+    $$insert into public.api_keys (organization_id, application_id, name, environment, scopes, prefix, last_four)
+      values (tests.id('acme'), tests.id('rocket'), 'New', 'live', '{applications.read}', 'nk_live_', '0000')$$),
+  ('api_keys', 'update', '', 'denied', $$update public.api_keys set name = 'Renamed'$$),
+  ('api_keys', 'delete', '', 'denied', $$delete from public.api_keys$$),
+
+  ('api_key_secrets', 'select', '', 'denied', $$select from private.api_key_secrets$$),
+  ('api_key_secrets', 'insert', '', 'denied', $$insert into private.api_key_secrets (hash, key_id) values ('', tests.id('rocket-key'))$$),
+  ('api_key_secrets', 'update', '', 'denied', $$update private.api_key_secrets set valid_until = 'infinity'$$),
+  ('api_key_secrets', 'delete', '', 'denied', $$delete from private.api_key_secrets$$),
+
+  ('api_key_counters', 'select', '', 'denied', $$select from private.api_key_counters$$),
+  ('api_key_counters', 'insert', '', 'denied', $$insert into private.api_key_counters (key_id) values (tests.id('rocket-key'))$$),
+  ('api_key_counters', 'update', '', 'denied', $$update private.api_key_counters set tat = 'epoch'$$),
+  ('api_key_counters', 'delete', '', 'denied', $$delete from private.api_key_counters$$),
+
+  ('entitlement_versions', 'select', '', 'denied', $$select from private.entitlement_versions$$),
+  ('entitlement_versions', 'insert', '', 'denied', $$insert into private.entitlement_versions (version) values (1)$$),
+  ('entitlement_versions', 'update', '', 'denied', $$update private.entitlement_versions set version = 1$$),
+  ('entitlement_versions', 'delete', '', 'denied', $$delete from private.entitlement_versions$$),
+
+  ('request_log', 'select', 'owner admin developer billing viewer service_role', 'none',
+    $$select from private.request_log where organization_id = tests.id('acme')$$),
+  ('request_log', 'insert', '', 'denied',
+    $$insert into private.request_log (organization_id, request_id) values (tests.id('acme'), 'new')$$),
+  ('request_log', 'update', '', 'denied', $$update private.request_log set quantity = 0$$),
+  ('request_log', 'delete', '', 'denied', $$delete from private.request_log$$),
+
+  ('usage_counters', 'select', '', 'denied', $$select from private.usage_counters$$),
+  ('usage_counters', 'insert', '', 'denied', $$insert into private.usage_counters (organization_id, metric) values (tests.id('acme'), 'new')$$),
+  ('usage_counters', 'update', '', 'denied', $$update private.usage_counters set used = 0$$),
+  ('usage_counters', 'delete', '', 'denied', $$delete from private.usage_counters$$),
+
+  ('usage_leases', 'select', '', 'denied', $$select from private.usage_leases$$),
+  ('usage_leases', 'insert', '', 'denied', $$insert into private.usage_leases (organization_id) values (tests.id('acme'))$$),
+  ('usage_leases', 'update', '', 'denied', $$update private.usage_leases set granted = 0$$),
+  ('usage_leases', 'delete', '', 'denied', $$delete from private.usage_leases$$),
+
   ('applications', 'select', 'owner admin developer viewer auditor service_role', 'none',
     $$select from public.applications where organization_id = tests.id('acme')$$),
   ('applications', 'insert', 'owner admin developer service_role', 'denied',
@@ -59,12 +108,6 @@ insert into probes values
     $$update public.entitlement_overrides set value = 100 where organization_id = tests.id('acme')$$),
   ('entitlement_overrides', 'delete', 'service_role', 'denied',
     $$delete from public.entitlement_overrides where organization_id = tests.id('acme')$$),
-
-  ('entitlement_versions', 'select', '', 'denied', $$select from private.entitlement_versions$$),
-  ('entitlement_versions', 'insert', '', 'denied',
-    $$insert into private.entitlement_versions (organization_id) values (tests.id('acme'))$$),
-  ('entitlement_versions', 'update', '', 'denied', $$update private.entitlement_versions set version = 0$$),
-  ('entitlement_versions', 'delete', '', 'denied', $$delete from private.entitlement_versions$$),
 
   ('organization_entitlements', 'select', 'owner admin developer billing viewer auditor service_role', 'none',
     $$select from public.organization_entitlements where organization_id = tests.id('acme')$$),
@@ -250,6 +293,70 @@ insert into probes values
   ('role_permissions', 'update', '', 'denied', $$update public.role_permissions set permission = 'roles.manage'$$),
   ('role_permissions', 'delete', 'owner admin service_role', 'none',
     $$delete from public.role_permissions where organization_id = tests.id('acme')$$),
+
+  ('usage_events', 'select', 'owner admin developer billing viewer service_role', 'none',
+    $$select from public.usage_events where organization_id = tests.id('acme')$$),
+  ('usage_events', 'insert', '', 'denied',
+    $$insert into public.usage_events (organization_id, metric, quantity, occurred_at, idempotency_key)
+      values (tests.id('acme'), 'rows_read', 1, now(), 'new')$$),
+  ('usage_events', 'update', '', 'denied', $$update public.usage_events set quantity = 1$$),
+  ('usage_events', 'delete', '', 'denied', $$delete from public.usage_events$$),
+
+  ('usage_hours', 'select', 'owner admin developer billing viewer service_role', 'none',
+    $$select from public.usage_hours where organization_id = tests.id('acme')$$),
+  ('usage_hours', 'insert', '', 'denied',
+    $$insert into public.usage_hours (organization_id, metric, hour, quantity, events)
+      values (tests.id('acme'), 'rows_read', now(), 1, 1)$$),
+  ('usage_hours', 'update', '', 'denied', $$update public.usage_hours set quantity = 0$$),
+  ('usage_hours', 'delete', '', 'denied', $$delete from public.usage_hours$$),
+
+  ('usage_days', 'select', 'owner admin developer billing viewer service_role', 'none',
+    $$select from public.usage_days where organization_id = tests.id('acme')$$),
+  ('usage_days', 'insert', '', 'denied',
+    $$insert into public.usage_days (organization_id, metric, day, quantity, events)
+      values (tests.id('acme'), 'rows_read', now(), 1, 1)$$),
+  ('usage_days', 'update', '', 'denied', $$update public.usage_days set quantity = 0$$),
+  ('usage_days', 'delete', '', 'denied', $$delete from public.usage_days$$),
+
+  ('usage_tail', 'select', 'owner admin developer billing viewer service_role', 'none',
+    $$select from private.usage_tail where organization_id = tests.id('acme')$$),
+  ('usage_tail', 'insert', '', 'denied',
+    $$insert into private.usage_tail (organization_id, metric, hour, quantity, events)
+      values (tests.id('acme'), 'rows_read', now(), 1, 1)$$),
+  ('usage_tail', 'update', '', 'denied', $$update private.usage_tail set quantity = 0$$),
+  ('usage_tail', 'delete', '', 'denied', $$delete from private.usage_tail$$),
+
+  ('organization_limits', 'select', 'owner admin developer billing viewer service_role', 'none',
+    $$select from public.organization_limits where organization_id = tests.id('acme')$$),
+
+  ('usage_keys', 'select', '', 'denied', $$select from private.usage_keys$$),
+  ('usage_keys', 'insert', '', 'denied',
+    $$insert into private.usage_keys (organization_id, idempotency_key) values (tests.id('acme'), 'new')$$),
+  ('usage_keys', 'update', '', 'denied', $$update private.usage_keys set received_at = now()$$),
+  ('usage_keys', 'delete', '', 'denied', $$delete from private.usage_keys$$),
+
+  ('meter_hours', 'select', '', 'denied', $$select from private.meter_hours$$),
+  ('meter_hours', 'insert', '', 'denied',
+    $$insert into private.meter_hours (organization_id, metric, hour, quantity) values (tests.id('acme'), 'rows_read', now(), 1)$$),
+  ('meter_hours', 'update', '', 'denied', $$update private.meter_hours set quantity = 0$$),
+  ('meter_hours', 'delete', '', 'denied', $$delete from private.meter_hours$$),
+
+  ('purged_usage', 'select', '', 'denied', $$select from private.purged_usage$$),
+  ('purged_usage', 'insert', '', 'denied', $$insert into private.purged_usage values (tests.id('acme'))$$),
+  ('purged_usage', 'update', '', 'denied', $$update private.purged_usage set organization_id = tests.id('acme')$$),
+  ('purged_usage', 'delete', '', 'denied', $$delete from private.purged_usage$$),
+
+  ('limit_gauges', 'select', '', 'denied', $$select from private.limit_gauges$$),
+  ('limit_gauges', 'insert', '', 'denied', $$insert into private.limit_gauges values ('anything', 'anything')$$),
+  ('limit_gauges', 'update', '', 'denied', $$update private.limit_gauges set counter = 'anything'$$),
+  ('limit_gauges', 'delete', '', 'denied', $$delete from private.limit_gauges$$),
+
+  ('limit_alerts', 'select', '', 'denied', $$select from private.limit_alerts$$),
+  ('limit_alerts', 'insert', '', 'denied',
+    $$insert into private.limit_alerts (organization_id, metric, period_start, threshold)
+      values (tests.id('acme'), 'rows_read', now(), 80)$$),
+  ('limit_alerts', 'update', '', 'denied', $$update private.limit_alerts set threshold = 100$$),
+  ('limit_alerts', 'delete', '', 'denied', $$delete from private.limit_alerts$$),
 
   ('users', 'select', 'owner admin developer billing viewer service_role', 'none',
     $$select from public.users where id = tests.id('spare')$$),

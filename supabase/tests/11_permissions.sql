@@ -19,9 +19,28 @@ insert into public.database_connections (id, organization_id, name, engine, host
 values (tests.id('shop'), tests.id('acme'), 'Shop', 'postgres', 'db.example.com', 'shop', 'reader');
 insert into private.data_keys (organization_id, id, master_key_id, wrapped, nonce)
 values (tests.id('acme'), tests.id('key'), 'first', '', '');
+select private.ingest_usage(tests.id('acme'), '[{"idempotency_key": "one", "metric": "rows_read", "quantity": 1}]');
+select pg_advisory_xact_lock(hashtextextended('nectar.roll_up_usage', 0));
+select private.roll_up_usage();
+select private.ingest_usage(tests.id('acme'), '[{"idempotency_key": "two", "metric": "rows_read", "quantity": 1}]');
+insert into private.request_log (organization_id, request_id, occurred_at, quantity, application_id, key_id, environment, metric)
+values (tests.id('acme'), 'one', now(), 1, tests.id('rocket'), tests.id('key'), 'live', 'rows_read');
+
+select tests.add_key('rocket-key', 'rocket', 'owner');
 
 create temporary table probes (operation text, needed text, to_see text, otherwise text, statement text);
 insert into probes values
+  ('read api keys', 'api_keys.read', null, 'none', 'select from public.api_keys'),
+  ('create an api key', 'api_keys.manage', null, 'PT404 application_not_found',
+    $$select public.create_api_key(tests.id('rocket'), 'New', array['api_keys.manage'])$$),
+  ('rename an api key', 'api_keys.manage', null, 'PT404 api_key_not_found',
+    $$select public.update_api_key(tests.id('rocket-key'), 'Renamed')$$),
+  ('rotate an api key', 'api_keys.manage', 'applications.read', 'PT404 api_key_not_found',
+    $$select public.rotate_api_key(tests.id('rocket-key'))$$),
+  ('adopt an api key', 'api_keys.manage', 'applications.read', 'PT404 api_key_not_found',
+    $$select public.adopt_api_key(tests.id('rocket-key'))$$),
+  ('revoke an api key', 'api_keys.manage', null, 'PT404 api_key_not_found',
+    $$select public.revoke_api_key(tests.id('rocket-key'))$$),
   ('read applications', 'applications.read', null, 'none', 'select from public.applications'),
   ('create an application', 'applications.write', null, 'denied',
     $$insert into public.applications (organization_id, name, slug) values (tests.id('acme'), 'New', 'new')$$),
@@ -71,6 +90,12 @@ insert into probes values
     $$select public.document_limits(tests.id('acme'), 'workflows.write')$$),
   ('publish workflows', 'workflows.publish', null, 'none',
     $$select where public.has_permission(tests.id('acme'), 'workflows.publish')$$),
+  ('read usage', 'usage.read', null, 'none', 'select from public.usage_events'),
+  ('read usage by hour', 'usage.read', null, 'none', 'select from public.usage_hours'),
+  ('read usage by day', 'usage.read', null, 'none', 'select from public.usage_days'),
+  ('read the latest usage', 'usage.read', null, 'none', 'select from private.usage_tail'),
+  ('read the latest requests', 'usage.read', null, 'none', 'select from private.request_log'),
+  ('read limits', 'usage.read', 'organizations.read', 'none', 'select from public.organization_limits'),
 
   ('read the organization', 'organizations.read', null, 'none', 'select from public.organizations'),
   ('change the organization', 'organizations.update', 'organizations.read', 'none',

@@ -6,6 +6,7 @@ select plan(5);
 
 create temporary table granted (table_name text, grantee text, privilege text, columns text);
 insert into granted values
+  ('api_keys', 'authenticated', 'SELECT', '*'),
   ('applications', 'authenticated', 'SELECT', '*'),
   ('applications', 'authenticated', 'INSERT', 'description environments name organization_id slug'),
   ('applications', 'authenticated', 'UPDATE', 'archived_at description environments name slug'),
@@ -36,11 +37,18 @@ insert into granted values
   ('roles', 'authenticated', 'INSERT', 'description key name organization_id'),
   ('roles', 'authenticated', 'UPDATE', 'description name'),
   ('roles', 'authenticated', 'DELETE', '*'),
+  ('organization_limits', 'authenticated', 'SELECT', '*'),
+  ('request_log', 'authenticated', 'SELECT', '*'),
+  ('usage_days', 'authenticated', 'SELECT', '*'),
+  ('usage_events', 'authenticated', 'SELECT', '*'),
+  ('usage_hours', 'authenticated', 'SELECT', '*'),
+  ('usage_tail', 'authenticated', 'SELECT', '*'),
   ('users', 'authenticated', 'SELECT', '*'),
   ('users', 'authenticated', 'UPDATE', 'avatar_url name');
 insert into granted
 select table_name, 'service_role', privilege, '*'
 from (values
+  ('api_keys', 'SELECT'),
   ('applications', 'SELECT INSERT UPDATE DELETE'),
   ('audit_log', 'SELECT'),
   ('database_connections', 'SELECT DELETE'),
@@ -60,6 +68,12 @@ from (values
   ('permissions', 'SELECT'),
   ('role_permissions', 'SELECT INSERT DELETE'),
   ('roles', 'SELECT INSERT UPDATE DELETE'),
+  ('organization_limits', 'SELECT'),
+  ('request_log', 'SELECT'),
+  ('usage_days', 'SELECT'),
+  ('usage_events', 'SELECT'),
+  ('usage_hours', 'SELECT'),
+  ('usage_tail', 'SELECT'),
   ('users', 'SELECT UPDATE')
 ) as served (table_name, privileges), string_to_table(privileges, ' ') as privilege;
 

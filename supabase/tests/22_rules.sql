@@ -19,6 +19,8 @@ $$;
 
 insert into public.database_connections (id, organization_id, name, engine, host, database_name, username)
 values (tests.id('shop'), tests.id('acme'), 'Shop', 'postgres', 'db.example.com', 'shop', 'reader');
+select tests.add_key('rocket-key', 'rocket', 'owner');
+
 create temporary table refused (rule text, statement text);
 insert into refused values
   ('invalid_organization_name', $$update public.organizations set name = '<b>'$$),
@@ -97,6 +99,16 @@ insert into refused values
   ('connection_name_taken', $$insert into public.database_connections (organization_id, name, engine, host, database_name, username)
     values (tests.id('acme'), 'Shop', 'postgres', 'db.example.com', 'shop', 'reader')$$),
   ('unknown_application', $$update public.database_connections set application_id = tests.id('reactor')$$),
+  ('invalid_api_key_name', $$update public.api_keys set name = '<b>'$$),
+  ('invalid_key_environment', $$update public.api_keys set environment = 'staging'$$),
+  ('invalid_scopes', $$update public.api_keys set scopes = '{}'$$),
+  ('too_many_workflows', $$update public.api_keys set workflow_ids = array_fill(gen_random_uuid(), array[101])$$),
+  ('too_many_cidrs', $$update public.api_keys set allowed_cidrs = array_fill('10.0.0.0/8'::cidr, array[51])$$),
+  ('invalid_origins', $$update public.api_keys set allowed_origins = array_fill('https://example.com'::text, array[51])$$),
+  ('invalid_origins', $$update public.api_keys set allowed_origins = '{https://example.com/}'$$),
+  ('invalid_origins', $$update public.api_keys set allowed_origins = '{null}'$$),
+  ('invalid_origins', $$update public.api_keys set allowed_origins = '{*}'$$),
+  ('none', $$update public.api_keys set allowed_origins = '{https://example.com,http://localhost:3000,http://[::1]:80}'$$),
 
   ('invalid_environments', $$update public.applications set environments = '[]'$$),
   ('invalid_application_name', $$update public.applications set name = '<b>'$$),

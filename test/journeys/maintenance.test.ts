@@ -20,8 +20,8 @@ test("what is due is done, told, and done once", async () => {
   const { data, error } = await run();
   expect(error).toBeNull();
   expect(data).toMatchObject({ status: "ok", skipped: false });
-  const listed = await sql`select name from private.maintenance_tasks`;
-  expect(data?.tasks.map(({ name }) => name).sort()).toEqual(listed.map((row) => row["name"]).sort());
+  const tasks = await sql<{ name: string }[]>`select name from private.maintenance_tasks`;
+  expect(data?.tasks.map(({ name }) => name).sort()).toEqual(tasks.map(({ name }) => name).sort());
   expect(data?.tasks.find(({ name }) => name === "purge_closed_organizations")?.count).toBeGreaterThan(0);
   expect(await sql`select from public.organizations where id = ${id}`).toHaveLength(0);
 

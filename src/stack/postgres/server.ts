@@ -128,7 +128,7 @@ function launch(options: PostgresOptions, binaries: Binaries, account: Account):
   const settings: Record<string, string> = {
     listen_addresses: "127.0.0.1",
     unix_socket_directories: "",
-    max_connections: "120",
+    max_connections: "250",
     timezone: "UTC",
     ...(options.durable === false
       ? { fsync: "off", synchronous_commit: "off", full_page_writes: "off" }

@@ -1,0 +1,129 @@
+import { randomUUID } from "node:crypto";
+import postgres, { type Sql } from "postgres";
+import { createDecisions } from "../functions/_shared/decisions.ts";
+import { createLeases } from "../functions/_shared/lease.ts";
+import { withThrowawayDatabase } from "../src/stack/postgres/throwaway.ts";
+import type { Benchmark, Report } from "./bench.ts";
+import { median } from "./side-by-side.ts";
+
+const CONNECTIONS = 16;
+const TENANTS = 1_000;
+const ROUNDS = 12;
+const ROUND_MS = 400;
+
+const benchmark: Benchmark = {
+  about:
+    `decisions a second of ${CONNECTIONS} connections: one hot tenant and ${TENANTS} of them against a bare update of one ` +
+    "row (of as many), with commits on disk as they are deployed, and without",
+
+  async run(report) {
+    for (const durable of [true, false]) {
+      await withThrowawayDatabase((server) => measure(server.url("supabase_admin"), durable, report), {
+        durable,
+      });
+    }
+  },
+};
+export default benchmark;
+
+async function measure(url: string, durable: boolean, report: Report): Promise<void> {
+  const sql = postgres(url, { max: CONNECTIONS, onnotice() {} });
+  const keys = await fill(sql);
+  const hot = keys[0] as Buffer;
+  const decide = (hash: Buffer) =>
+    sql`select allowed, code, remaining from private.authorize_request(
+      ${hash}, 'applications.read', 'api_requests', 1, ${sql.json({ request_id: randomUUID() })})`;
+  const decisions = createDecisions({ run: (work) => work(sql), close: async () => {} });
+  const leases = createLeases({ decisions });
+  const request = { hash: hot, scope: "applications.read", metric: "api_requests", context: {} };
+  const any = () => Math.floor(Math.random() * TENANTS);
+
+  const variants: Record<string, () => Promise<unknown>> = {
+    select_1: () => sql`select 1`,
+    update: () => sql`update private.bench_rows set n = n + 1 where id = 0 returning n`,
+    decide: () => decide(hot),
+    update_1000: () => sql`update private.bench_rows set n = n + 1 where id = ${any()} returning n`,
+    decide_1000: () => decide(keys[any()] as Buffer),
+    lease: () => leases.decide(request, 1),
+  };
+  const rates = await inTurns(variants, (round) =>
+    report.step(`${durable ? "on disk" : "in memory"}: round ${round}`),
+  );
+  await leases.close();
+  await sql.end();
+
+  const perSecond = (name: string) => rates[name] ?? Number.NaN;
+  const suffix = durable ? "" : "_in_memory";
+  for (const name of Object.keys(variants)) {
+    report.row({
+      commits: durable ? "on disk" : "in memory",
+      variant: name,
+      "a second": Math.round(perSecond(name)),
+    });
+  }
+  report.ratio(`decide_vs_update${suffix}`, perSecond("decide") / perSecond("update"));
+  report.ratio(`tenants_1000_vs_update${suffix}`, perSecond("decide_1000") / perSecond("update_1000"));
+  report.ratio(`decide_vs_select_1${suffix}`, perSecond("decide") / perSecond("select_1"));
+  report.ratio(`lease_gain${suffix}`, perSecond("lease") / perSecond("decide"));
+}
+
+/** The median rate of each variant, in calls a second: all connections at once, in rounds that take turns. */
+async function inTurns(
+  variants: Record<string, () => Promise<unknown>>,
+  onRound: (round: number) => void,
+): Promise<Record<string, number>> {
+  const samples = Object.fromEntries(Object.keys(variants).map((name) => [name, [] as number[]]));
+  for (let round = 0; round <= ROUNDS; round++) {
+    onRound(round);
+    for (const [name, call] of Object.entries(variants)) {
+      const rate = await rateOf(call);
+      // The first round warms up.
+      if (round > 0) samples[name]?.push(rate);
+    }
+  }
+  return Object.fromEntries(Object.entries(samples).map(([name, rates]) => [name, median(rates)]));
+}
+
+async function rateOf(call: () => Promise<unknown>): Promise<number> {
+  const started = performance.now();
+  let calls = 0;
+  const client = async () => {
+    for (; performance.now() - started < ROUND_MS; calls++) await call();
+  };
+  await Promise.all(Array.from({ length: CONNECTIONS }, client));
+  return (calls / (performance.now() - started)) * 1000;
+}
+
+/** An organization, a member, an application and a key for each tenant, with limits that nobody reaches. */
+async function fill(sql: Sql): Promise<Buffer[]> {
+  await sql`create table private.bench_rows (id integer primary key, n bigint not null) with (fillfactor = 50)`;
+  await sql`insert into private.bench_rows select n, 0 from generate_series(0, ${TENANTS - 1}) as n`;
+  await sql`
+    update public.entitlement_keys set default_value = 1000000000
+    where key in ('api_requests.per_month', 'api_requests.per_second', 'key_requests.per_second')`;
+  await sql`insert into auth.users (id, email) values (${USER}, 'bench@example.com')`;
+  await sql`
+    insert into public.organizations (name, slug)
+    select 'Organization ' || n, 'organization-' || n from generate_series(1, ${TENANTS}) as n`;
+  await sql`
+    insert into public.memberships (organization_id, user_id, role_key)
+    select id, ${USER}, 'owner' from public.organizations`;
+  await sql`
+    insert into public.applications (organization_id, name, slug)
+    select id, 'Application', 'application' from public.organizations`;
+  await sql`
+    with made as (
+      insert into public.api_keys
+        (organization_id, application_id, name, environment, scopes, prefix, last_four, granted_by)
+      select organization_id, id, 'Key', 'live', '{applications.read}', 'nk_live_', '0000', ${USER} from public.applications
+      returning id
+    ), counted as (
+      insert into private.api_key_counters (key_id) select id from made
+    )
+    insert into private.api_key_secrets (hash, key_id) select sha256(uuid_send(id)), id from made`;
+  await sql`vacuum (analyze)`;
+  const rows = await sql<{ hash: Buffer }[]>`select hash from private.api_key_secrets`;
+  return rows.map(({ hash }) => hash);
+}
+
+const USER = "00000000-0000-4000-8000-000000000001";

@@ -1,0 +1,148 @@
+import type { Context, MiddlewareHandler } from "hono";
+import type { FunctionEnv } from "./app.ts";
+import { hashApiKey, isApiKey } from "./api-key-format.ts";
+import { clientIp } from "./client-ip.ts";
+import type { Decision, Decisions, Refusal, Request } from "./decisions.ts";
+import { readVariable } from "./env.ts";
+import { AppError } from "./errors.ts";
+import type { Leases } from "./lease.ts";
+
+/** Whose request it is, in `c.var.apiKey`. */
+export type ApiKeyCaller =
+  | {
+    verified: true;
+    keyId: string;
+    organizationId: string;
+    applicationId: string;
+    environment: "live" | "test";
+    decision: Decision;
+  }
+  /** The database was away, and the route lets callers pass all the same: it may be anybody. */
+  | { verified: false };
+
+export interface ApiKeyEnv extends FunctionEnv {
+  Variables: FunctionEnv["Variables"] & { apiKey: ApiKeyCaller };
+}
+
+export interface ApiKeyOptions {
+  /** The permission that the key must have. */
+  scope: string;
+  /** What is counted: a metric that plans grant so much of in a month, such as `api_requests`. */
+  metric: string;
+  /** How much of it one request is, from 1 on. Default 1. */
+  cost?: number | ((c: Context) => number);
+  /** The workflow that the request is about, where keys may be narrowed to some. */
+  workflow?: (c: Context) => string | undefined;
+  /** `refuse` (default): 503 when the database is away. `admit`: the request passes, and is marked as not verified. */
+  whenUnavailable?: "refuse" | "admit";
+  decisions: Decisions;
+  /** Decides in memory instead of asking each time: what that means is told by `createLeases`. */
+  leases?: Leases;
+  /** Instead of `CLIENT_IP_HEADER`. */
+  ipHeader?: string;
+}
+
+/**
+ * Lets a request pass when its API key may do this now, counts it, and says whose it is in `c.var.apiKey`. The key is
+ * `Authorization: Bearer nk_…` or `x-api-key: nk_…`. What is left is told by `RateLimit` and `RateLimit-Policy`.
+ *
+ * @example
+ * ```ts
+ * app.get("/ping", withApiKey({ scope: "applications.read", metric: "api_requests", decisions }), (c) => …);
+ * ```
+ */
+export function withApiKey(options: ApiKeyOptions): MiddlewareHandler<ApiKeyEnv> {
+  const { scope, metric, cost = 1, workflow, whenUnavailable = "refuse", decisions, leases } = options;
+  return async (c, next) => {
+    const key = keyOf(c.req.raw.headers);
+    if (!key) throw new AppError("missing_credentials", { headers: challenge });
+    // The checksum is no secret: who is refused here learns what anybody can compute.
+    if (!isApiKey(key)) throw refusal({ code: "invalid_key" });
+    const request: Request = {
+      hash: await hashApiKey(key),
+      scope,
+      metric,
+      context: contextOf(c, options.ipHeader ?? readVariable("CLIENT_IP_HEADER"), workflow?.(c)),
+    };
+
+    let decision: Decision;
+    try {
+      const quantity = typeof cost === "function" ? cost(c) : cost;
+      decision = await (leases ? leases.decide(request, quantity) : decisions.authorize(request, quantity));
+    } catch (error) {
+      if (whenUnavailable === "refuse" || !isUnavailable(error)) throw error;
+      c.set("apiKey", { verified: false });
+      return await next();
+    }
+    if (decision.organizationId) c.set("organizationId", decision.organizationId);
+    if (decision.code !== "allowed") throw refusal(decision as Decision & { code: Refusal });
+    c.set("apiKey", {
+      verified: true,
+      keyId: decision.keyId!,
+      organizationId: decision.organizationId!,
+      applicationId: decision.applicationId!,
+      environment: decision.environment!,
+      decision,
+    });
+    await next();
+    for (const [name, value] of Object.entries(rateLimitHeaders(decision))) c.header(name, value);
+  };
+}
+
+const challenge = { "www-authenticate": 'Bearer realm="api"' };
+
+function keyOf(headers: Headers): string | undefined {
+  const bearer = /^Bearer +(nk_\S+)$/i.exec(headers.get("authorization") ?? "")?.[1];
+  return bearer ?? (headers.get("x-api-key")?.trim() || undefined);
+}
+
+function contextOf(
+  c: Context<ApiKeyEnv>,
+  ipHeader: string,
+  workflow: string | undefined,
+): Request["context"] {
+  const ip = clientIp(c.req.raw.headers, ipHeader);
+  const origin = c.req.header("origin");
+  return {
+    // Ours, not the caller's x-request-id: whoever could repeat that would be counted once.
+    request_id: crypto.randomUUID(),
+    ...(ip && { ip }),
+    ...(origin && { origin }),
+    ...(workflow && { workflow_id: workflow }),
+  };
+}
+
+const isUnavailable = (error: unknown) => error instanceof AppError && error.code === "database_unavailable";
+
+function refusal(decision: { code: Refusal } & Partial<Decision>): AppError {
+  const { code, retryAfter, resetAt } = decision;
+  return new AppError(code, {
+    headers: {
+      ...(code === "invalid_key" || code === "expired" || code === "revoked" ? challenge : {}),
+      ...(typeof retryAfter === "number" && { "retry-after": String(retryAfter) }),
+      ...("limit" in decision ? rateLimitHeaders(decision as Decision) : {}),
+    },
+    ...(resetAt && { details: { reset_at: resetAt.toISOString() } }),
+  });
+}
+
+/** `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers): the burst, and the month's quota. */
+export function rateLimitHeaders(decision: Decision): Record<string, string> {
+  const { code, limit, remaining, rateLimit, rateRemaining, retryAfter } = decision;
+  const policies: string[] = [];
+  const states: string[] = [];
+  const add = (name: string, quota: number | null, left: number | null, seconds?: number | null) => {
+    if (quota === null || left === null) return;
+    policies.push(`"${name}";q=${quota}`);
+    states.push(`"${name}";r=${left}${seconds ? `;t=${seconds}` : ""}`);
+  };
+  if (code === "rate_limited") add("burst", limit, remaining, retryAfter);
+  else {
+    add("burst", rateLimit, rateRemaining);
+    const reset = decision.resetAt &&
+      Math.max(0, Math.ceil((decision.resetAt.getTime() - Date.now()) / 1000));
+    add("month", limit, remaining, retryAfter ?? reset);
+  }
+  if (policies.length === 0) return {};
+  return { "ratelimit-policy": policies.join(", "), "ratelimit": states.join(", ") };
+}

@@ -1,0 +1,298 @@
+import postgres, { type Sql } from "postgres";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, test } from "vitest";
+import {
+  account,
+  addApplication,
+  createKey,
+  decide,
+  hashOf,
+  limitTo,
+  METRIC,
+  SCOPE,
+  type TestKey,
+} from "../support/api-keys.ts";
+import { type Crowd, gather, tally } from "../support/crowd.ts";
+
+const { databaseUrl } = inject("project");
+let sql: Sql;
+let connections = 200;
+
+beforeAll(async () => {
+  // Other tests, and a smaller server, need some as well.
+  const probe = postgres(databaseUrl, { max: 1 });
+  const [server] = await probe`
+    select current_setting('max_connections')::integer - count(*)::integer - 20 as free from pg_stat_activity`;
+  await probe.end();
+  connections = Math.min(connections, server?.["free"] ?? connections);
+  sql = postgres(databaseUrl, { max: connections, onnotice() {} });
+}, 60_000);
+afterAll(() => sql.end());
+
+interface Tenant {
+  crowd: Crowd;
+  owner: string;
+  application: string;
+  key: TestKey;
+}
+
+let tenant: Tenant;
+let other: Tenant;
+
+async function found(): Promise<Tenant> {
+  const crowd = await gather(sql);
+  const [owner = ""] = await crowd.people(1, "owner");
+  const application = await addApplication(sql, crowd);
+  return { crowd, owner, application, key: await createKey(crowd, owner, application) };
+}
+
+beforeEach(async () => {
+  tenant = await found();
+  other = await found();
+});
+afterEach(async () => {
+  await sql`delete from private.request_log where organization_id in (${tenant.crowd.organization}, ${other.crowd.organization})`;
+  await tenant.crowd.disband();
+  await other.crowd.disband();
+});
+
+/** Calls it `times` times on every connection, all at once, and counts the codes. */
+async function rush(times: number, call: (n: number) => Promise<{ code: string }>) {
+  const codes: Record<string, number> = {};
+  await Promise.all(
+    Array.from({ length: connections }, async (_, connection) => {
+      for (let n = 0; n < times; n++) {
+        const { code } = await call(connection * times + n);
+        codes[code] = (codes[code] ?? 0) + 1;
+      }
+    }),
+  );
+  return codes;
+}
+
+test("a quota lets through its number, whatever comes at once", async () => {
+  await limitTo(sql, tenant.crowd.organization, { perMonth: 500 });
+  const codes = await rush(4, () => decide(sql, tenant.key.hash));
+  expect(codes).toEqual({ allowed: 500, quota_exceeded: connections * 4 - 500 });
+  expect(await account(sql, tenant.crowd.organization)).toEqual({ used: 500, logged: 500, leased: 0 });
+});
+
+test("a quota is one for all keys, and for requests of any cost", async () => {
+  const { crowd, owner, application, key } = tenant;
+  const keys = [key, await createKey(crowd, owner, application), await createKey(crowd, owner, application)];
+  await limitTo(sql, crowd.organization, { perMonth: 600 });
+  let admitted = 0;
+  await rush(4, async (n) => {
+    const cost = 1 + (n % 3);
+    const decision = await decide(sql, keys[n % keys.length]?.hash as Buffer, {}, cost);
+    if (decision.code === "allowed") admitted += cost;
+    return decision;
+  });
+  expect(admitted).toBeGreaterThan(597);
+  expect(await account(sql, crowd.organization)).toEqual({ used: admitted, logged: admitted, leased: 0 });
+  expect(admitted).toBeLessThanOrEqual(600);
+});
+
+test.each([
+  ["an organization's", { perSecond: 40 }],
+  ["a key's", { keyPerSecond: 40 }],
+])("%s rate lets through no more than its share of the time", async (_, limits) => {
+  await limitTo(sql, tenant.crowd.organization, limits);
+  const clock = async () => {
+    const [{ now } = { now: 0 }] = await sql<
+      { now: number }[]
+    >`select extract(epoch from clock_timestamp())::float8 as now`;
+    return now;
+  };
+  const started = await clock();
+  const codes = await rush(4, () => decide(sql, tenant.key.hash));
+  const seconds = (await clock()) - started;
+  expect(Object.keys(codes).sort()).toEqual(["allowed", "rate_limited"]);
+  expect(codes["allowed"]).toBeGreaterThanOrEqual(80);
+  expect(codes["allowed"]).toBeLessThanOrEqual(40 * (seconds + 2));
+  expect(await account(sql, tenant.crowd.organization)).toMatchObject({
+    used: codes["allowed"],
+    logged: codes["allowed"],
+  });
+});
+
+test("one request asked for many times at once is one", async () => {
+  await limitTo(sql, tenant.crowd.organization, { perMonth: 20 });
+  const codes = await rush(2, (n) => decide(sql, tenant.key.hash, { request_id: `request ${n % 20}` }));
+  expect(codes).toEqual({ allowed: connections * 2 });
+  expect(await account(sql, tenant.crowd.organization)).toEqual({ used: 20, logged: 20, leased: 0 });
+  expect((await decide(sql, tenant.key.hash, { request_id: "request 20" })).code).toBe("quota_exceeded");
+});
+
+test("once revoke_api_key has returned, nothing is admitted, not even what was under way", async () => {
+  await limitTo(sql, tenant.crowd.organization, {});
+  let revoked = false;
+  const rushing = rush(1, async () => {
+    let decision = await decide(sql, tenant.key.hash);
+    while (!revoked && decision.code === "allowed") decision = await decide(sql, tenant.key.hash);
+    return decision;
+  });
+  const revoking = postgres(databaseUrl, { max: 1 });
+  const before = await account(sql, tenant.crowd.organization);
+  await revoking.begin(async (transaction) => {
+    const claims = JSON.stringify({ sub: tenant.owner, role: "authenticated" });
+    await transaction`
+      select set_config('role', 'authenticated', true), set_config('request.jwt.claims', ${claims}, true)`;
+    await transaction`select public.revoke_api_key(${tenant.key.id})`;
+  });
+  const atReturn = await account(revoking, tenant.crowd.organization);
+  revoked = true;
+  await rushing;
+  expect(await account(sql, tenant.crowd.organization)).toEqual(atReturn);
+  expect(atReturn.used).toBeGreaterThanOrEqual(before.used);
+  expect((await decide(sql, tenant.key.hash)).code).toBe("revoked");
+  await revoking.end();
+});
+
+test("a key is rotated under load, and no request with either secret is refused", async () => {
+  await limitTo(sql, tenant.crowd.organization, {});
+  const { crowd, owner, key } = tenant;
+  const hashes = [key.hash];
+  const rotate = () =>
+    crowd.as(owner, async (request) => {
+      const [rotated] = await request<{ secret: string }[]>`
+        select secret from public.rotate_api_key(${key.id}, '1 hour')`;
+      return hashOf(rotated?.secret ?? "");
+    });
+  const [codes] = await Promise.all([
+    rush(5, (n) => decide(sql, hashes[n % hashes.length] as Buffer)),
+    rotate().then((hash) => hashes.push(hash)),
+  ]);
+  expect(codes).toEqual({ allowed: connections * 5 });
+});
+
+test("at the end of a period the old quota is kept to the last, and the new one begins at nothing", async () => {
+  const { organization } = tenant.crowd;
+  await limitTo(sql, organization, { perMonth: 50 });
+  const [{ ends } = { ends: "" }] = await sql<{ ends: string }[]>`
+    update private.usage_counters
+    set period_starts_at = '2000-01-01', valid_until = clock_timestamp() + interval '500 milliseconds'
+    where organization_id = ${organization}
+    returning valid_until::text as ends`;
+  let over = false;
+  const codes = await rush(1, async () => {
+    let decision = await decide(sql, tenant.key.hash);
+    while (!over) {
+      const [{ past } = { past: false }] = await sql<{ past: boolean }[]>`
+        select clock_timestamp() > ${ends}::timestamptz + interval '300 milliseconds' as past`;
+      over ||= past;
+      decision = await decide(sql, tenant.key.hash);
+    }
+    return decision;
+  });
+  expect(Object.keys(codes)).not.toContain("quota_exceeded");
+  const [counts] = await sql`
+    select count(*) filter (where occurred_at < ${ends})::integer as before,
+      count(*) filter (where occurred_at >= ${ends})::integer as after,
+      private.metric_used(${organization}, ${METRIC})::integer as used
+    from private.request_log where organization_id = ${organization}`;
+  expect(counts?.["before"]).toBe(50);
+  expect(counts?.["after"]).toBeGreaterThan(0);
+  expect(counts?.["used"]).toBe(counts?.["after"]);
+});
+
+test("two organizations never wait for each other", async () => {
+  for (const { crowd } of [tenant, other]) await limitTo(sql, crowd.organization, {});
+  const impatient = (hash: Buffer) =>
+    sql.begin(async (transaction) => {
+      await transaction`set local lock_timeout = '100ms'`;
+      return await decide(transaction as unknown as Sql, hash);
+    });
+  await sql.begin(async (holder) => {
+    await holder`select from private.usage_counters where organization_id = ${tenant.crowd.organization} for update`;
+    await holder`select from private.api_key_counters where key_id = ${tenant.key.id} for update`;
+    await holder`select from public.organizations where id = ${tenant.crowd.organization} for no key update`;
+    await expect(impatient(tenant.key.hash)).rejects.toMatchObject({ code: "55P03" });
+    expect(await impatient(other.key.hash)).toMatchObject({ code: "allowed" });
+  });
+  expect(await impatient(tenant.key.hash)).toMatchObject({ code: "allowed" });
+});
+
+test("who is refused waits for nobody", async () => {
+  await limitTo(sql, tenant.crowd.organization, { perMonth: 0 });
+  await sql.begin(async (holder) => {
+    await holder`select from private.usage_counters where organization_id = ${tenant.crowd.organization} for update`;
+    const refused = await sql.begin(async (transaction) => {
+      await transaction`set local lock_timeout = '100ms'`;
+      return await decide(transaction as unknown as Sql, tenant.key.hash);
+    });
+    expect(refused.code).toBe("quota_exceeded");
+  });
+});
+
+test("leases, returned, returned twice, lost or never committed: no limit is passed, nothing is lost", async () => {
+  const { organization } = tenant.crowd;
+  await limitTo(sql, organization, { perMonth: 3_000 });
+  let granted = 0;
+  await rush(2, async (n) => {
+    const [lease] = await sql
+      .begin(async (transaction) => {
+        const rows = await transaction<{ code: string; lease_id: string; granted: string }[]>`
+        select code, lease_id, granted from public.lease_budget(${tenant.key.hash}, ${SCOPE}, ${METRIC}, ${1 + (n % 50)})`;
+        if (n % 7 === 0) throw new Error("the isolate dies before its lease is committed");
+        return rows;
+      })
+      .catch(() => []);
+    if (lease?.code !== "allowed") return { code: lease?.code ?? "died" };
+    granted += Number(lease.granted);
+    // Every fifth is lost with its isolate.
+    if (n % 5 > 0) {
+      const spent = n % (Number(lease.granted) + 1);
+      const returns = await Promise.all(
+        [1, 2].map(() => sql`select public.return_lease(${lease.lease_id}, ${spent}) as done`),
+      );
+      expect(returns.map(([row]) => row?.["done"]).sort()).toEqual([false, true]);
+      granted -= Number(lease.granted) - spent;
+    }
+    return lease;
+  });
+  const open = await account(sql, organization);
+  expect(open.used).toBe(granted);
+  expect(open.logged + open.leased).toBe(open.used);
+  expect(open.used).toBeLessThanOrEqual(3_000);
+
+  await sql`update private.usage_leases set expires_at = '2000-01-01' where organization_id = ${organization}`;
+  await Promise.all(Array.from({ length: 5 }, () => sql`select private.settle_expired_leases()`));
+  expect(await account(sql, organization)).toEqual({ used: open.used, logged: open.used, leased: 0 });
+});
+
+test("leases and single requests at once keep to one quota", async () => {
+  const { organization } = tenant.crowd;
+  await limitTo(sql, organization, { perMonth: 1_000 });
+  await rush(4, async (n) => {
+    if (n % 4 > 0) return await decide(sql, tenant.key.hash);
+    const [lease] = await sql<{ code: string; lease_id: string; granted: string }[]>`
+      select code, lease_id, granted from public.lease_budget(${tenant.key.hash}, ${SCOPE}, ${METRIC}, 20)`;
+    if (lease?.lease_id)
+      await sql`select public.return_lease(${lease.lease_id}, ${Number(lease.granted) - 1})`;
+    return { code: lease?.code ?? "" };
+  });
+  while ((await decide(sql, tenant.key.hash)).code === "allowed");
+  expect(await account(sql, organization)).toEqual({ used: 1_000, logged: 1_000, leased: 0 });
+});
+
+test("20 keys made at once where the plan has room for four: four are", async () => {
+  const { crowd, owner, application } = tenant;
+  const attempts = await Promise.allSettled(
+    Array.from({ length: 20 }, () => createKey(crowd, owner, application)),
+  );
+  expect(tally(attempts)).toEqual({ done: 4, limit_reached: 16 });
+});
+
+test("an organization that is closed under load admits nothing afterwards", async () => {
+  const { crowd, owner, key } = tenant;
+  await limitTo(sql, crowd.organization, {});
+  const [codes] = await Promise.all([
+    rush(1, async () => {
+      let decision = await decide(sql, key.hash);
+      while (decision.code === "allowed") decision = await decide(sql, key.hash);
+      return decision;
+    }),
+    crowd.as(owner, (request) => request`select public.close_organization(${crowd.organization})`),
+  ]);
+  expect(codes).toEqual({ organization_closed: connections });
+});

@@ -1,0 +1,64 @@
+import postgres from "postgres";
+import { afterAll, expect, inject, test } from "vitest";
+import { gather } from "../support/crowd.ts";
+import { ingest, rollUpAll } from "../support/usage.ts";
+
+const sql = postgres(inject("project").databaseUrl, { max: 12, onnotice() {} });
+afterAll(() => sql.end());
+
+const HOUR = 3_600_000;
+
+test("ten runs at once: each threshold is told once, to each person who pays", async () => {
+  const crowd = await gather(sql);
+  try {
+    await crowd.people(2, "owner");
+    await crowd.people(2, "viewer");
+    const [catalogue] = await sql`
+      select private.entitlement(${crowd.organization}, 'api_requests.per_month')::int as quota`;
+    const use = (quantity: number) =>
+      ingest(sql, crowd.organization, [
+        { idempotency_key: crypto.randomUUID(), metric: "api_requests", quantity },
+      ]);
+    const quota = Number(catalogue?.["quota"]);
+    for (const share of [0.5, 0.85, 0.86, 1.2]) {
+      await use(Math.ceil(quota * share));
+      await Promise.all(Array.from({ length: 10 }, () => sql`select private.alert_limits()`));
+    }
+    const told = await sql`
+      select (payload ->> 'threshold')::int as threshold, count(*)::int as messages,
+        count(distinct payload ->> 'user_id')::int as people
+      from private.outbox
+      where kind = 'limits.alert' and organization_id = ${crowd.organization}
+      group by 1 order by 1`;
+    expect(told).toEqual([
+      { threshold: 80, messages: 2, people: 2 },
+      { threshold: 100, messages: 2, people: 2 },
+    ]);
+  } finally {
+    await sql`delete from private.outbox where organization_id = ${crowd.organization}`;
+    await crowd.disband();
+  }
+});
+
+test("metered usage is reported once, while it is rolled up and reported by many at once", async () => {
+  const crowd = await gather(sql);
+  try {
+    // As roll_up_usage adds it for a plan that bills what goes beyond it.
+    const add = () => sql`
+      insert into private.meter_hours as known (organization_id, metric, hour, quantity)
+      values (${crowd.organization}, 'api_requests', ${new Date(Math.floor(Date.now() / HOUR) * HOUR - 3 * HOUR)}, 1)
+      on conflict (organization_id, metric, hour) do update set quantity = known.quantity + excluded.quantity`;
+    const report = () => sql`select private.report_meters()`;
+    await Promise.all(Array.from({ length: 60 }, (_, n) => (n % 3 === 0 ? report() : add())));
+    await report();
+    await rollUpAll(sql, crowd.organization);
+    const [reported] = await sql`
+      select sum((payload ->> 'quantity')::int)::int as quantity,
+        count(*) = count(distinct payload ->> 'identifier') as each_its_own
+      from private.outbox where kind = 'stripe.meter' and organization_id = ${crowd.organization}`;
+    expect(reported).toEqual({ quantity: 40, each_its_own: true });
+  } finally {
+    await sql`delete from private.outbox where organization_id = ${crowd.organization}`;
+    await crowd.disband();
+  }
+});
