@@ -1,4 +1,5 @@
 // `npm run tour`: two tenants meet, told in real requests against a running backend.
+import { setTimeout as sleep } from "node:timers/promises";
 import { decodeJwt } from "jose";
 import { createNectarClient } from "../src/client/index.ts";
 import { must, type Person, signUp, uniqueSlug } from "./support/people.ts";
@@ -95,6 +96,62 @@ say("The last owner cannot leave, and the error says what to do.");
 const leaving = (await ada.organizations.leave(engines.id)).error;
 show(leaving?.code ?? "", leaving?.message);
 expect("an organization keeps an owner", leaving?.code === "last_owner");
+
+say("Ada makes an API key. Its secret is shown once; the database keeps a hash, and decides on every call.");
+const [loom] = must(await ada.supabase.from("applications").select("id").eq("name", "Loom"));
+const key = must(await ada.keys.create(loom?.id ?? "", { name: "Server", scopes: ["applications.read"] }));
+const ping = async (secret: string) => {
+  const headers = { authorization: `Bearer ${secret}` };
+  const answer = await fetch(`${project.url}/functions/v1/api/ping`, { headers });
+  return { status: answer.status, limits: answer.headers.get("ratelimit") };
+};
+const allowed = await ping(key.secret);
+show("GET /functions/v1/api/ping", allowed);
+expect("a key opens the data plane", allowed.status === 200);
+must(await ada.keys.revoke(key.api_key_id));
+const revoked = await ping(key.secret);
+show("revoked, at the next request", revoked);
+expect("a revoked key is refused", revoked.status === 401);
+
+say("A workflow is drafted, changed by whoever read it last, and published as a version that never changes.");
+const draft = must(
+  await ada.workflows.create(engines.id, {
+    name: "Hello",
+    slug: "hello",
+    definition: {
+      format: "nectar.workflow/1",
+      trigger: { type: "http", method: "GET", path: "/hello/{name}" },
+      parameters: [{ name: "name", type: "string", in: "path" }],
+      start: "answer",
+      steps: [{ id: "answer", type: "respond", status: 200, body: { parameter: "name" } }],
+      edges: [],
+    },
+  }),
+);
+const renamed = must(await ada.workflows.patch(engines.id, draft.id, { description: "Says hello." }, draft));
+const lost = await ada.workflows.patch(engines.id, draft.id, { description: "Lost." }, { etag: draft.etag });
+show("a change to what is not the latest", { status: lost.error?.status, code: lost.error?.code });
+expect("nobody's change is overwritten", lost.error?.code === "stale_revision");
+const { version } = must(await ada.workflows.publish(engines.id, draft.id, { etag: renamed.etag }));
+show("published", { version: version.number, route: version.route });
+
+say("Ada buys a plan. Stripe says who pays; the database says what that entitles to, at the next statement.");
+const applicationsAllowed = async () =>
+  must(await ada.billing.entitlements(engines.id)).find((one) => one.key === "applications")?.value;
+show("applications on the free plan", await applicationsAllowed());
+const pro = must(await ada.billing.plans()).find((plan) => plan.key === "pro");
+const price = pro?.plan_prices.find(({ interval }) => interval === "month");
+if (price) {
+  const page = must(await ada.billing.checkout(engines.id, { price_id: price.stripe_price_id, quantity: 3 }));
+  show("a page to pay at", page.url.slice(0, 48));
+  if (new URL(page.url).hostname === "127.0.0.1") {
+    await fetch(page.url, { method: "POST", redirect: "manual" });
+    const deadline = Date.now() + 10_000;
+    while ((await applicationsAllowed()) !== 25 && Date.now() < deadline) await sleep(50);
+    show("applications on Pro", await applicationsAllowed());
+    expect("what is paid is had", (await applicationsAllowed()) === 25);
+  }
+}
 
 say("All of it is in the audit log, chained by hashes, in the change's own transaction.");
 for await (const page of ada.organizations.auditLog(engines.id)) {

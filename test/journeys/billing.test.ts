@@ -40,7 +40,13 @@ describe.runIf(project.stripeUrl)("a purchase, from the list of plans to the end
   });
 
   test("what is sold is what the plan file says, and telling it again changes nothing", async () => {
-    expect(plans.map(({ key }) => key)).toEqual(["free", "pro", "business", "more-applications"]);
+    expect(plans.map(({ key }) => key)).toEqual([
+      "free",
+      "pro",
+      "business",
+      "more-applications",
+      "more-requests",
+    ]);
     expect(plans[1]?.plan_prices.map(({ unit_amount, currency }) => [unit_amount, currency]).sort()).toEqual([
       [1900, "eur"],
       [19000, "eur"],
