@@ -294,7 +294,7 @@ export interface components {
       price_id: string;
       /** @description Seconds since 1970, from a preview of the last hour: what was shown is what is charged. */
       proration_date?: number;
-      /** @description Seats, for a plan that sells them; by default as many as members now. */
+      /** @description Seats, for a plan that sells them; by default those there are, or as many as members now. */
       quantity?: number;
     };
     ChangePreview: {
@@ -328,7 +328,7 @@ export interface components {
        * @example price_1Q…
        */
       price_id: string;
-      /** @description Seats, for a plan that sells them; by default as many as members now. */
+      /** @description Seats, for a plan that sells them; by default those there are, or as many as members now. */
       quantity?: number;
     };
     Checkout: {
@@ -354,7 +354,7 @@ export interface components {
        * @example price_1Q…
        */
       price_id: string;
-      /** @description Seats, for a plan that sells them; by default as many as members now. */
+      /** @description Seats, for a plan that sells them; by default those there are, or as many as members now. */
       quantity?: number;
       /** Format: uri */
       success_url?: string;
@@ -415,6 +415,8 @@ export interface components {
           | "already_subscribed"
           | "no_subscription"
           | "too_few_seats"
+          | "too_many_seats"
+          | "subscription_changed"
           | "preview_expired"
           | "payload_too_large"
           | "unsupported_media_type"
@@ -748,7 +750,10 @@ export interface operations {
           "application/json": components["schemas"]["Error"];
         };
       };
-      /** @description `no_subscription`: The organization has no subscription. Start one with a checkout. */
+      /**
+       * @description `no_subscription`: The organization has no subscription. Start one with a checkout.
+       *     `subscription_changed`: The subscription was changed meanwhile. Look at it, then try again.
+       */
       409: {
         headers: {
           [name: string]: unknown;
@@ -848,7 +853,9 @@ export interface operations {
       };
       /**
        * @description `too_few_seats`: There are more members than these seats. Buy more, or remove members first.
+       *     `too_many_seats`: The plan has fewer seats than these. Choose a larger plan.
        *     `no_subscription`: The organization has no subscription. Start one with a checkout.
+       *     `subscription_changed`: The subscription was changed meanwhile. Look at it, then try again.
        *     `preview_expired`: The preview is too old to be charged. Ask for a new one.
        */
       409: {
@@ -942,6 +949,7 @@ export interface operations {
       };
       /**
        * @description `too_few_seats`: There are more members than these seats. Buy more, or remove members first.
+       *     `too_many_seats`: The plan has fewer seats than these. Choose a larger plan.
        *     `already_subscribed`: The organization has a subscription. Change that one instead.
        */
       409: {
@@ -1192,7 +1200,9 @@ export interface operations {
       };
       /**
        * @description `too_few_seats`: There are more members than these seats. Buy more, or remove members first.
+       *     `too_many_seats`: The plan has fewer seats than these. Choose a larger plan.
        *     `no_subscription`: The organization has no subscription. Start one with a checkout.
+       *     `subscription_changed`: The subscription was changed meanwhile. Look at it, then try again.
        */
       409: {
         headers: {
@@ -1271,6 +1281,15 @@ export interface operations {
           "application/json": components["schemas"]["Error"];
         };
       };
+      /** @description `payment_failed`: The payment was declined. Use another card, then try again. */
+      402: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
       /** @description `not_permitted`: You need a permission that you do not have in this organization. */
       403: {
         headers: {
@@ -1280,7 +1299,10 @@ export interface operations {
           "application/json": components["schemas"]["Error"];
         };
       };
-      /** @description `no_subscription`: The organization has no subscription. Start one with a checkout. */
+      /**
+       * @description `no_subscription`: The organization has no subscription. Start one with a checkout.
+       *     `subscription_changed`: The subscription was changed meanwhile. Look at it, then try again.
+       */
       409: {
         headers: {
           [name: string]: unknown;

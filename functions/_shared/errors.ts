@@ -68,6 +68,11 @@ export const errorCodes = {
     status: 409,
     message: "There are more members than these seats. Buy more, or remove members first.",
   },
+  too_many_seats: { status: 409, message: "The plan has fewer seats than these. Choose a larger plan." },
+  subscription_changed: {
+    status: 409,
+    message: "The subscription was changed meanwhile. Look at it, then try again.",
+  },
   preview_expired: { status: 409, message: "The preview is too old to be charged. Ask for a new one." },
   payload_too_large: { status: 413, message: "The body is too large. Send less." },
   unsupported_media_type: { status: 415, message: "The route does not take this content type." },
