@@ -2,9 +2,6 @@ import type Stripe from "stripe";
 
 const iso = (seconds: number) => new Date(seconds * 1000).toISOString();
 
-/** True for a status that a subscription never leaves. */
-export const isOver = (status: string): boolean => status === "canceled" || status === "incomplete_expired";
-
 /** What a caller learns of the subscription after a change. Periods are the items': the plan's comes first. */
 export function subscriptionState(
   { id, status, cancel_at_period_end, cancel_at, items }: Stripe.Subscription,
