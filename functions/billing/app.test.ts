@@ -192,6 +192,19 @@ Deno.test("500: a request that Stripe finds wrong is our mistake, and its text s
   assert.match(JSON.stringify(lines), /canary/);
 });
 
+Deno.test("4xx: what Stripe finds wrong with what the caller chose", async () => {
+  const wrong: [object, ErrorCode][] = [
+    [{ param: "items[0][price]", code: "resource_missing" }, "unknown_price"],
+    [{ param: "proration_date" }, "preview_expired"],
+    [{ code: "amount_too_large" }, "validation_failed"],
+  ];
+  for (const [error, code] of wrong) {
+    const body = { error: { type: "invalid_request_error", message: "canary", ...error } };
+    const { post } = createTestApp({ stripe: () => ({ status: 400, body }) });
+    await refusal(await post("/change", { price_id: "price_2" }), code);
+  }
+});
+
 Deno.test("503: a key of the other mode is never used on a customer", async () => {
   const { post, asked } = createTestApp({ context: { ...subscribed, livemode: true } });
   await refusal(await post("/cancel", {}), "billing_unavailable");

@@ -6,10 +6,10 @@ import type { Authenticated } from "../_shared/auth.ts";
 import { AppError } from "../_shared/errors.ts";
 import { type Log, logToConsole } from "../_shared/log.ts";
 import { fetchObject } from "../_shared/stripe-fetch.ts";
-import { normalizeSubscription, withAllItems } from "../_shared/stripe-objects.ts";
+import { isOver, normalizeSubscription, withAllItems } from "../_shared/stripe-objects.ts";
 import type { StripeAccount } from "../_shared/stripe.ts";
 import { type Backend, type BillingContext, createBackend } from "./backend.ts";
-import { itemChanges, previewOf, prorationDate } from "./change.ts";
+import { checkPreview, itemChanges, previewOf } from "./change.ts";
 import { openCheckout } from "./checkout.ts";
 import { withCustomer } from "./customer.ts";
 import { invoicePage } from "./invoices.ts";
@@ -17,7 +17,7 @@ import { returnUrl } from "./return-url.ts";
 import { createRoutes } from "./routes.ts";
 import { choose } from "./selection.ts";
 import { fromStripe, isRefused } from "./stripe-errors.ts";
-import { isOver, subscriptionState } from "./subscription-state.ts";
+import { subscriptionState } from "./subscription-state.ts";
 
 export interface BillingOptions {
   stripe: Pick<StripeAccount, "client" | "livemode">;
@@ -107,7 +107,7 @@ export function createApp(options: BillingOptions): FunctionApp {
     const opened = await open(c, input.organization_id);
     const { id, items } = required(opened.context);
     const chosen = await choose(opened.backend, opened.context, input, opened.livemode);
-    const proration_date = prorationDate(undefined, clock());
+    const proration_date = Math.floor(clock() / 1000);
     const invoice = await ask(opened, (client) =>
       client.invoices.createPreview({
         subscription: id,
@@ -122,7 +122,7 @@ export function createApp(options: BillingOptions): FunctionApp {
 
   app.openapi(routes.change, async (c) => {
     const { proration_date, ...input } = c.req.valid("json");
-    const moment = prorationDate(proration_date, clock());
+    if (proration_date !== undefined) checkPreview(proration_date, clock());
     const opened = await open(c, input.organization_id);
     const { id, items } = required(opened.context);
     const chosen = await choose(opened.backend, opened.context, input, opened.livemode);
@@ -130,7 +130,8 @@ export function createApp(options: BillingOptions): FunctionApp {
       client.subscriptions.update(id, {
         items: itemChanges(items, chosen),
         proration_behavior: "always_invoice",
-        proration_date: moment,
+        // Without one it is Stripe's own moment.
+        ...(proration_date !== undefined && { proration_date }),
         // A declined card changes nothing, rather than leaving the new plan unpaid.
         payment_behavior: "error_if_incomplete",
       }));

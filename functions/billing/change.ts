@@ -27,12 +27,10 @@ export function itemChanges(items: Items, { plan, addons }: Chosen): ItemChange[
   ];
 }
 
-/** The moment that proration counts from. @throws {AppError} `preview_expired`. */
-export function prorationDate(given: number | undefined, now: number): number {
+/** Checks the moment of a preview that is to be charged as it was shown. @throws {AppError} `preview_expired`. */
+export function checkPreview(moment: number, now: number): void {
   const seconds = Math.floor(now / 1000);
-  if (given === undefined) return seconds;
-  if (given > seconds + 60 || given < seconds - PREVIEW_HOLDS) throw new AppError("preview_expired");
-  return given;
+  if (moment > seconds + 60 || moment < seconds - PREVIEW_HOLDS) throw new AppError("preview_expired");
 }
 
 /** What an invoice of a preview says, in the words of our schema. */

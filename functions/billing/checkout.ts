@@ -1,10 +1,9 @@
 import type Stripe from "stripe";
 import { AppError } from "../_shared/errors.ts";
-import { normalizeSubscription, withAllItems } from "../_shared/stripe-objects.ts";
+import { isOver, normalizeSubscription, withAllItems } from "../_shared/stripe-objects.ts";
 import type { Backend } from "./backend.ts";
 import type { Chosen } from "./selection.ts";
 import { fromStripe, isFailure, isRefused, isTaken } from "./stripe-errors.ts";
-import { isOver } from "./subscription-state.ts";
 
 export interface CheckoutOptions {
   client: Stripe;

@@ -27,13 +27,15 @@ export const isTaken = (error: unknown): boolean => stripesOwn(error)?.type === 
 /** True when Stripe itself failed: it does so again for the same idempotency key. */
 export const isFailure = (error: unknown): boolean => stripesOwn(error)?.type === "StripeAPIError";
 
-/** True when Stripe finds the request wrong, as things stand there. */
-export const isRefused = (error: unknown): boolean => stripesOwn(error)?.type === "StripeInvalidRequestError";
+/** True when Stripe finds the request wrong as things stand there, and not for what the caller chose. */
+export const isRefused = (error: unknown): boolean =>
+  error instanceof AppError && error.code === "internal" && stripesOwn(error) !== undefined;
 
 /**
  * Waits for Stripe, and answers for it.
  *
- * @throws {AppError} `payment_failed`, `unknown_price`, `validation_failed`, `billing_unavailable` or `internal`.
+ * @throws {AppError} `payment_failed`, `unknown_price`, `preview_expired`, `validation_failed`, `billing_unavailable` or
+ * `internal`.
  */
 export async function fromStripe<T>(request: Promise<T>): Promise<T> {
   try {
@@ -52,6 +54,8 @@ function toAppError(error: unknown): unknown {
   }
   // Archived at Stripe, and not yet here.
   if (param?.endsWith("[price]")) return new AppError("unknown_price", { cause: error });
+  // A period has begun since the preview.
+  if (param?.includes("proration_date")) return new AppError("preview_expired", { cause: error });
   // What callers hand through: where a page begins, and how much of something they want.
   if (param === "starting_after" || code === "amount_too_large") {
     return new AppError("validation_failed", { cause: error });

@@ -2,7 +2,9 @@ import { createClient } from "@supabase/supabase-js";
 import postgres from "postgres";
 import Stripe from "stripe";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { normalizeInvoice } from "../../functions/_shared/stripe-objects.ts";
 import { createApp } from "../../functions/billing/app.ts";
+import { createLedger } from "../../functions/stripe-webhook/ledger.ts";
 import { plan } from "../../src/billing/plan-file.ts";
 import { syncPlans } from "../../src/billing/sync-plans.ts";
 import { CARD_THAT_PAYS } from "../../src/stack/stripe/cards.ts";
@@ -11,6 +13,7 @@ import { createStripeStandIn } from "../../src/stack/stripe/stand-in.ts";
 import { pauseSubscription } from "../../src/stack/stripe/subscriptions.ts";
 import type { Database } from "../../types/database.ts";
 import { must, type Person, signUp, uniqueSlug } from "../support/people.ts";
+import { asPostgres } from "./places.ts";
 
 // The function's own code and the real database, with a Stripe that tells nobody of what happens there.
 const project = inject("project");
@@ -235,6 +238,30 @@ test("invoices: a page begins at one of one's own, and nobody else's is told", a
   const { body } = await call("/invoices", id, { after: foreign });
   expect(JSON.stringify([own, body])).not.toContain(foreign);
   expect(await code("/invoices", id, { after: "in_unknown" })).toBe("validation_failed");
+});
+
+test("halves of characters and null characters stop no event", async () => {
+  const { id, subscription } = await subscribed();
+  const ledger = createLedger(asPostgres(sql));
+  const event = {
+    id: `evt_${uniqueSlug("odd").replaceAll("-", "")}`,
+    type: "invoice.paid",
+    created: 1,
+    livemode: false,
+    data: { object: { id: "in_odd", name: "a\ud83d", "k\udc00": "\u0000b \\u0000 \\ud83d 🐝" } },
+  };
+  const body = JSON.stringify(event);
+  await ledger.fail(body, "for a test");
+  const invoice = await stripe.invoices.retrieve(String(subscription.latest_invoice));
+  const [line] = invoice.lines.data;
+  if (line) line.description = "cut in the middle \ud83d";
+  const { ticket } = await ledger.ticket(event.id);
+  expect(await ledger.apply(body, ticket, normalizeInvoice(invoice))).toMatchObject({ outcome: "applied" });
+  const [kept] =
+    await sql`select payload #> '{data,object}' as object from private.stripe_events where id = ${event.id}`;
+  expect(kept?.["object"]).toEqual({ id: "in_odd", name: "a\ufffd", "k\ufffd": "b \\u0000 \\ud83d 🐝" });
+  const [row] = await sql`select lines from public.invoices where organization_id = ${id}`;
+  expect(row?.["lines"]).toMatchObject([{ description: "cut in the middle \ufffd" }]);
 });
 
 describe("Stripe failing", () => {
