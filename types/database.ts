@@ -1695,12 +1695,12 @@ export type Database = {
           isSetofReturn: false;
         };
       };
-      open_stripe_customers: {
+      open_stripe_invoices: {
         Args: { p_after?: string; p_limit?: number };
         Returns: {
           customer_id: string;
+          id: string;
           livemode: boolean;
-          organization_id: string;
         }[];
       };
       preview_invitation: {

@@ -776,7 +776,7 @@ export interface components {
       price_id: string;
       /** @description Seconds since 1970, from a preview of the last hour: what was shown is what is charged. */
       proration_date?: number;
-      /** @description Seats, for a plan that sells them; by default as many as members now. */
+      /** @description Seats, for a plan that sells them; by default those there are, or as many as members now. */
       quantity?: number;
     };
     ChangePreview: {
@@ -810,7 +810,7 @@ export interface components {
        * @example price_1Q…
        */
       price_id: string;
-      /** @description Seats, for a plan that sells them; by default as many as members now. */
+      /** @description Seats, for a plan that sells them; by default those there are, or as many as members now. */
       quantity?: number;
     };
     Checkout: {
@@ -836,7 +836,7 @@ export interface components {
        * @example price_1Q…
        */
       price_id: string;
-      /** @description Seats, for a plan that sells them; by default as many as members now. */
+      /** @description Seats, for a plan that sells them; by default those there are, or as many as members now. */
       quantity?: number;
       /** Format: uri */
       success_url?: string;
@@ -1130,6 +1130,8 @@ export interface components {
           | "already_subscribed"
           | "no_subscription"
           | "too_few_seats"
+          | "too_many_seats"
+          | "subscription_changed"
           | "preview_expired"
           | "no_workflow_left"
           | "route_taken"
@@ -2170,7 +2172,10 @@ export interface operations {
           "application/json": components["schemas"]["Error"];
         };
       };
-      /** @description `no_subscription`: The organization has no subscription. Start one with a checkout. */
+      /**
+       * @description `no_subscription`: The organization has no subscription. Start one with a checkout.
+       *     `subscription_changed`: The subscription was changed meanwhile. Look at it, then try again.
+       */
       409: {
         headers: {
           [name: string]: unknown;
@@ -2270,7 +2275,9 @@ export interface operations {
       };
       /**
        * @description `too_few_seats`: There are more members than these seats. Buy more, or remove members first.
+       *     `too_many_seats`: The plan has fewer seats than these. Choose a larger plan.
        *     `no_subscription`: The organization has no subscription. Start one with a checkout.
+       *     `subscription_changed`: The subscription was changed meanwhile. Look at it, then try again.
        *     `preview_expired`: The preview is too old to be charged. Ask for a new one.
        */
       409: {
@@ -2364,6 +2371,7 @@ export interface operations {
       };
       /**
        * @description `too_few_seats`: There are more members than these seats. Buy more, or remove members first.
+       *     `too_many_seats`: The plan has fewer seats than these. Choose a larger plan.
        *     `already_subscribed`: The organization has a subscription. Change that one instead.
        */
       409: {
@@ -2614,7 +2622,9 @@ export interface operations {
       };
       /**
        * @description `too_few_seats`: There are more members than these seats. Buy more, or remove members first.
+       *     `too_many_seats`: The plan has fewer seats than these. Choose a larger plan.
        *     `no_subscription`: The organization has no subscription. Start one with a checkout.
+       *     `subscription_changed`: The subscription was changed meanwhile. Look at it, then try again.
        */
       409: {
         headers: {
@@ -2693,6 +2703,15 @@ export interface operations {
           "application/json": components["schemas"]["Error"];
         };
       };
+      /** @description `payment_failed`: The payment was declined. Use another card, then try again. */
+      402: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
       /** @description `not_permitted`: You need a permission that you do not have in this organization. */
       403: {
         headers: {
@@ -2702,7 +2721,10 @@ export interface operations {
           "application/json": components["schemas"]["Error"];
         };
       };
-      /** @description `no_subscription`: The organization has no subscription. Start one with a checkout. */
+      /**
+       * @description `no_subscription`: The organization has no subscription. Start one with a checkout.
+       *     `subscription_changed`: The subscription was changed meanwhile. Look at it, then try again.
+       */
       409: {
         headers: {
           [name: string]: unknown;

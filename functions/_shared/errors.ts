@@ -114,6 +114,11 @@ export const errorCodes = {
     status: 409,
     message: "There are more members than these seats. Buy more, or remove members first.",
   },
+  too_many_seats: { status: 409, message: "The plan has fewer seats than these. Choose a larger plan." },
+  subscription_changed: {
+    status: 409,
+    message: "The subscription was changed meanwhile. Look at it, then try again.",
+  },
   preview_expired: { status: 409, message: "The preview is too old to be charged. Ask for a new one." },
   no_workflow_left: {
     status: 409,

@@ -71,6 +71,9 @@ export interface InvoiceObject extends Common {
 
 const MOST_LINES = 100;
 
+/** True for a status that a subscription never leaves. */
+export const isOver = (status: string): boolean => status === "canceled" || status === "incomplete_expired";
+
 /**
  * What is stored of a subscription.
  *

@@ -15,17 +15,13 @@ export interface StripeAccount {
 /** Most milliseconds one request to Stripe may take; it is tried three times. */
 const TIMEOUT_MS = 8_000;
 
-export function createStripe(
-  environment?: Record<string, string | undefined>,
-): StripeAccount {
+export function createStripe(environment?: Record<string, string | undefined>): StripeAccount {
   let loading: Promise<Stripe> | undefined;
 
   async function load(): Promise<Stripe> {
     const key = readVariable("STRIPE_SECRET_KEY", environment);
     if (!key) {
-      throw new AppError("billing_unavailable", {
-        cause: new Error("STRIPE_SECRET_KEY is missing."),
-      });
+      throw new AppError("billing_unavailable", { cause: new Error("STRIPE_SECRET_KEY is missing.") });
     }
     const address = readVariable("STRIPE_API_URL", environment);
     const { default: Stripe } = await import("stripe");
@@ -41,9 +37,7 @@ export function createStripe(
 
   return {
     get livemode() {
-      return /^(sk|rk)_live_/.test(
-        readVariable("STRIPE_SECRET_KEY", environment) ?? "",
-      );
+      return /^(sk|rk)_live_/.test(readVariable("STRIPE_SECRET_KEY", environment) ?? "");
     },
     get configured() {
       return readVariable("STRIPE_SECRET_KEY", environment) !== undefined;

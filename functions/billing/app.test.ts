@@ -22,7 +22,9 @@ const subscribed: BillingContext = {
     id: "sub_1",
     status: "active",
     currency: "eur",
-    livemode: false,
+    quantity: 1,
+    cancel_at: null,
+    cancel_at_period_end: false,
     items: [{ id: "si_1", price_id: "price_1", plan_key: "pro", kind: "plan", quantity: 1 }],
   },
 };
@@ -43,11 +45,18 @@ function createTestApp(options: {
     context: () => Promise.resolve(options.context ?? subscribed),
     prices: (ids) =>
       Promise.resolve(
-        ids.map((id) => ({ id, interval: "month", currency: "eur", kind: "plan", seatBilling: "included" })),
+        ids.map((id) => ({
+          id,
+          interval: "month",
+          currency: "eur",
+          kind: "plan",
+          seatBilling: "included",
+          mostSeats: null,
+        })),
       ),
     linkCustomer: (_organizationId, customerId) => Promise.resolve(customerId),
     ticket: () => Promise.resolve(7),
-    apply: (ticket, object) => Promise.resolve(void applied.push([ticket, object])),
+    apply: (ticket, object) => Promise.resolve(applied.push([ticket, object]) > 0),
     ...options.backend,
   };
   const answer: typeof fetch = async (input, init) => {
@@ -126,6 +135,12 @@ Deno.test("403: the database says who manages billing, before Stripe is asked", 
 Deno.test("400: what is no choice is refused by the schema", async () => {
   const { post, app } = createTestApp();
   await refusal(await post("/checkout", {}), "validation_failed");
+  for (
+    const price_id of ["", 'a","b', "a)", "or(1.eq.1)", "a,b", "\u0000", "a\\", "x".repeat(256), 7, null]
+  ) {
+    await refusal(await post("/checkout", { price_id }), "validation_failed");
+    await refusal(await post("/change", { price_id: "p", addons: [{ price_id }] }), "validation_failed");
+  }
   await refusal(await post("/checkout", { price_id: "p", quantity: 0 }), "validation_failed");
   await refusal(await post("/checkout", { price_id: "p", quantity: 1.5 }), "validation_failed");
   await refusal(await post("/cancel", { when: "never" }), "validation_failed");
@@ -177,6 +192,19 @@ Deno.test("500: a request that Stripe finds wrong is our mistake, and its text s
   assert.match(JSON.stringify(lines), /canary/);
 });
 
+Deno.test("4xx: what Stripe finds wrong with what the caller chose", async () => {
+  const wrong: [object, ErrorCode][] = [
+    [{ param: "items[0][price]", code: "resource_missing" }, "unknown_price"],
+    [{ param: "proration_date" }, "preview_expired"],
+    [{ code: "amount_too_large" }, "validation_failed"],
+  ];
+  for (const [error, code] of wrong) {
+    const body = { error: { type: "invalid_request_error", message: "canary", ...error } };
+    const { post } = createTestApp({ stripe: () => ({ status: 400, body }) });
+    await refusal(await post("/change", { price_id: "price_2" }), code);
+  }
+});
+
 Deno.test("503: a key of the other mode is never used on a customer", async () => {
   const { post, asked } = createTestApp({ context: { ...subscribed, livemode: true } });
   await refusal(await post("/cancel", {}), "billing_unavailable");
@@ -200,6 +228,28 @@ Deno.test("200: what Stripe answers to a change is stored under a ticket drawn b
   assert.equal(asked[0]?.form.get("cancel_at_period_end"), "true");
   assert.equal(applied.length, 1);
   assert.equal(applied[0]?.[0], 7);
+});
+
+Deno.test("resuming takes back what there is: the end of a period, a date, or a pause", async () => {
+  for (
+    const [state, path, field] of [
+      [{ cancel_at: "2027-01-15T08:00:00+00:00", cancel_at_period_end: true }, "/v1/subscriptions/sub_1", [
+        "cancel_at_period_end",
+        "false",
+      ]],
+      [{ cancel_at: "2027-01-15T08:00:00+00:00" }, "/v1/subscriptions/sub_1", ["cancel_at", ""]],
+      [{ status: "paused" }, "/v1/subscriptions/sub_1/resume", ["pause_collection", null]],
+    ] as const
+  ) {
+    const { post, asked } = createTestApp({
+      context: { ...subscribed, subscription: { ...subscribed.subscription!, ...state } },
+      stripe: () => ({ status: 200, body: subscriptionAtStripe }),
+    });
+    assert.equal((await post("/resume", {})).status, 200);
+    assert.equal(asked[0]?.path, path);
+    assert.equal(asked[0]?.form.get(field[0]), field[1]);
+    assert.equal(asked[0]?.form.has("cancel_at") && asked[0]?.form.has("cancel_at_period_end"), false);
+  }
 });
 
 Deno.test("a customer that lost the race is deleted again, and the winner is used", async () => {

@@ -5,17 +5,18 @@ import { createFunction, type FunctionApp, type FunctionEnv } from "../_shared/a
 import type { Authenticated } from "../_shared/auth.ts";
 import { AppError } from "../_shared/errors.ts";
 import { type Log, logToConsole } from "../_shared/log.ts";
-import { normalizeSubscription, withAllItems } from "../_shared/stripe-objects.ts";
+import { fetchObject } from "../_shared/stripe-fetch.ts";
+import { isOver, normalizeSubscription, withAllItems } from "../_shared/stripe-objects.ts";
 import type { StripeAccount } from "../_shared/stripe.ts";
 import { type Backend, type BillingContext, createBackend } from "./backend.ts";
-import { itemChanges, previewOf, prorationDate } from "./change.ts";
+import { checkPreview, itemChanges, previewOf } from "./change.ts";
 import { openCheckout } from "./checkout.ts";
 import { withCustomer } from "./customer.ts";
 import { invoicePage } from "./invoices.ts";
 import { returnUrl } from "./return-url.ts";
 import { createRoutes } from "./routes.ts";
 import { choose } from "./selection.ts";
-import { fromStripe } from "./stripe-errors.ts";
+import { fromStripe, isRefused } from "./stripe-errors.ts";
 import { subscriptionState } from "./subscription-state.ts";
 
 export interface BillingOptions {
@@ -71,9 +72,16 @@ export function createApp(options: BillingOptions): FunctionApp {
     const cancelUrl = comeBack(input.cancel_url, "canceled");
     const opened = await open(c, input.organization_id);
     if (live(opened.context)) throw new AppError("already_subscribed");
-    const chosen = await choose(opened.backend, opened.context, input, opened.livemode);
+    // An attempt to pay that did not succeed binds nobody.
+    const chosen = await choose(
+      opened.backend,
+      { ...opened.context, subscription: null },
+      input,
+      opened.livemode,
+    );
     const page = await withCustomer(opened, (customerId) =>
-      openCheckout(opened.client, {
+      openCheckout({
+        ...opened,
         organizationId: input.organization_id,
         customerId,
         chosen,
@@ -96,24 +104,25 @@ export function createApp(options: BillingOptions): FunctionApp {
 
   app.openapi(routes.preview, async (c) => {
     const input = c.req.valid("json");
-    const { backend, context, client, livemode } = await open(c, input.organization_id);
-    const { id, items } = required(context);
-    const chosen = await choose(backend, context, input, livemode);
-    const proration_date = prorationDate(undefined, clock());
-    const invoice = await fromStripe(client.invoices.createPreview({
-      subscription: id,
-      subscription_details: {
-        items: itemChanges(items, chosen),
-        proration_behavior: "always_invoice",
-        proration_date,
-      },
-    }));
+    const opened = await open(c, input.organization_id);
+    const { id, items } = required(opened.context);
+    const chosen = await choose(opened.backend, opened.context, input, opened.livemode);
+    const proration_date = Math.floor(clock() / 1000);
+    const invoice = await ask(opened, (client) =>
+      client.invoices.createPreview({
+        subscription: id,
+        subscription_details: {
+          items: itemChanges(items, chosen),
+          proration_behavior: "always_invoice",
+          proration_date,
+        },
+      }));
     return c.json(previewOf(invoice, proration_date), 200);
   });
 
   app.openapi(routes.change, async (c) => {
     const { proration_date, ...input } = c.req.valid("json");
-    const moment = prorationDate(proration_date, clock());
+    if (proration_date !== undefined) checkPreview(proration_date, clock());
     const opened = await open(c, input.organization_id);
     const { id, items } = required(opened.context);
     const chosen = await choose(opened.backend, opened.context, input, opened.livemode);
@@ -121,7 +130,8 @@ export function createApp(options: BillingOptions): FunctionApp {
       client.subscriptions.update(id, {
         items: itemChanges(items, chosen),
         proration_behavior: "always_invoice",
-        proration_date: moment,
+        // Without one it is Stripe's own moment.
+        ...(proration_date !== undefined && { proration_date }),
         // A declined card changes nothing, rather than leaving the new plan unpaid.
         payment_behavior: "error_if_incomplete",
       }));
@@ -144,10 +154,17 @@ export function createApp(options: BillingOptions): FunctionApp {
 
   app.openapi(routes.resume, async (c) => {
     const opened = await open(c, c.req.valid("json").organization_id);
-    const { id } = required(opened.context);
+    const { id, status, cancel_at, cancel_at_period_end } = required(opened.context);
+    // Stripe takes back the end of a period, a date, and a pause each in a way of its own.
+    const end = cancel_at && !cancel_at_period_end
+      ? { cancel_at: "" } as const
+      : { cancel_at_period_end: false };
     const state = await write(
       opened,
-      (client) => client.subscriptions.update(id, { cancel_at_period_end: false, pause_collection: "" }),
+      (client) =>
+        status === "paused"
+          ? client.subscriptions.resume(id)
+          : client.subscriptions.update(id, { ...end, pause_collection: "" }),
     );
     return c.json(state, 200);
   });
@@ -180,12 +197,34 @@ function required(context: BillingContext) {
 }
 
 /** Changes the subscription, and stores what Stripe answered, so that the caller reads it at once. */
-async function write(
-  { backend, client }: Pick<Opened, "backend" | "client">,
-  change: (client: Stripe) => Promise<Stripe.Subscription>,
-) {
+async function write(opened: Opened, change: (client: Stripe) => Promise<Stripe.Subscription>) {
+  const { backend, client } = opened;
   const ticket = await backend.ticket();
-  const changed = await fromStripe(change(client));
-  await backend.apply(ticket, normalizeSubscription(await withAllItems(client, changed)));
+  const changed = await ask(opened, change);
+  await backend.apply(ticket, normalizeSubscription(await fromStripe(withAllItems(client, changed))));
   return subscriptionState(changed);
+}
+
+/** Asks Stripe something about the subscription; where that makes no sense there, looks what it is by now. */
+async function ask<T>(opened: Opened, request: (client: Stripe) => Promise<T>): Promise<T> {
+  try {
+    return await fromStripe(request(opened.client));
+  } catch (error) {
+    throw isRefused(error) ? await changedMeanwhile(opened) ?? error : error;
+  }
+}
+
+/** Ended or changed at Stripe, of which nobody has told us yet: stored, so that the next look finds it. */
+async function changedMeanwhile(
+  { backend, client, context, livemode }: Opened,
+): Promise<AppError | undefined> {
+  const { id } = required(context);
+  const target = { kind: "subscription" as const, id, customerId: context.customer_id ?? "" };
+  const ticket = await backend.ticket();
+  const object = await fromStripe(fetchObject(client, target, livemode));
+  const changed = await backend.apply(ticket, object);
+  if ("deleted" in object || (object.kind === "subscription" && isOver(object.status))) {
+    return new AppError("no_subscription");
+  }
+  return changed ? new AppError("subscription_changed") : undefined;
 }

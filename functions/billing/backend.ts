@@ -14,15 +14,20 @@ export interface BillingContext {
     id: string;
     status: string;
     currency: string;
-    livemode: boolean;
-    items: {
-      id: string;
-      price_id: string;
-      plan_key: string | null;
-      kind: "plan" | "addon" | null;
-      quantity: number;
-    }[];
+    /** Of the plan: seats, where it sells them. */
+    quantity: number;
+    cancel_at: string | null;
+    cancel_at_period_end: boolean;
+    items: Item[];
   } | null;
+}
+
+export interface Item {
+  id: string;
+  price_id: string;
+  plan_key: string | null;
+  kind: "plan" | "addon" | null;
+  quantity: number;
 }
 
 export type SeatBilling = "included" | "bought" | "per_member";
@@ -34,6 +39,8 @@ export interface Price {
   currency: string;
   kind: string;
   seatBilling: SeatBilling;
+  /** The plan's limit of seats; null when there is none. */
+  mostSeats: number | null;
 }
 
 /**
@@ -46,41 +53,30 @@ export interface Backend {
   /** Those of the ids that are sold. */
   prices(ids: string[], livemode: boolean): Promise<Price[]>;
   /** The organization's customer: this one, or the one that was there first. */
-  linkCustomer(
-    organizationId: string,
-    customerId: string,
-    livemode: boolean,
-  ): Promise<string>;
+  linkCustomer(organizationId: string, customerId: string, livemode: boolean): Promise<string>;
   /** To be drawn before Stripe is asked: what was read later wins. */
   ticket(): Promise<number>;
-  apply(ticket: number, object: object): Promise<void>;
+  /** Stores an object as it was fetched. Resolves to whether that changed anything. */
+  apply(ticket: number, object: object): Promise<boolean>;
 }
 
 type Context = Pick<SupabaseContext<Database>, "supabase" | "supabaseAdmin">;
 
-export function createBackend(
-  { supabase, supabaseAdmin }: Context,
-  requestId: string,
-): Backend {
+export function createBackend({ supabase, supabaseAdmin }: Context, requestId: string): Backend {
   const header = ["x-request-id", requestId] as const;
   return {
     async context(organizationId) {
-      const answer = await supabase.rpc("billing_context", {
-        p_organization_id: organizationId,
-      });
+      const answer = await supabase.rpc("billing_context", { p_organization_id: organizationId });
       return dataOf(answer) as unknown as BillingContext;
     },
     async prices(ids, livemode) {
       const rows = dataOf(
         await supabase.from("plan_prices")
           .select(
-            "stripe_price_id, interval, currency, plans!inner (kind, seat_billing, archived_at)",
+            "stripe_price_id, interval, currency, plans!inner (kind, seat_billing, archived_at, plan_limits (value))",
           )
-          .in("stripe_price_id", ids).eq("active", true).eq(
-            "livemode",
-            livemode,
-          )
-          .is("plans.archived_at", null),
+          .in("stripe_price_id", ids).eq("active", true).eq("livemode", livemode)
+          .is("plans.archived_at", null).eq("plans.plan_limits.key", "seats"),
       );
       return rows.map(({ stripe_price_id, interval, currency, plans }) => ({
         id: stripe_price_id,
@@ -88,16 +84,12 @@ export function createBackend(
         currency,
         kind: plans.kind,
         seatBilling: plans.seat_billing as SeatBilling,
+        mostSeats: plans.plan_limits[0]?.value ?? null,
       }));
     },
     async linkCustomer(organizationId, customerId, livemode) {
-      return dataOf(
-        await supabaseAdmin.rpc("link_stripe_customer", {
-          p_organization_id: organizationId,
-          p_customer_id: customerId,
-          p_livemode: livemode,
-        }).setHeader(...header),
-      );
+      const args = { p_organization_id: organizationId, p_customer_id: customerId, p_livemode: livemode };
+      return dataOf(await supabaseAdmin.rpc("link_stripe_customer", args).setHeader(...header));
     },
     async ticket() {
       const [drawn] = dataOf(await supabaseAdmin.rpc("stripe_ticket", {}));
@@ -106,11 +98,8 @@ export function createBackend(
     },
     async apply(ticket, object) {
       const args = { p_ticket: ticket, p_object: object as Json };
-      dataOf(
-        await supabaseAdmin.rpc("apply_stripe_object", args).setHeader(
-          ...header,
-        ),
-      );
+      const result = dataOf(await supabaseAdmin.rpc("apply_stripe_object", args).setHeader(...header));
+      return (result as { changed: boolean }).changed;
     },
   };
 }

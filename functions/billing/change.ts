@@ -1,7 +1,7 @@
 import type Stripe from "stripe";
 import { AppError } from "../_shared/errors.ts";
 import type { BillingContext } from "./backend.ts";
-import type { Chosen, Line } from "./selection.ts";
+import type { Chosen } from "./selection.ts";
 
 type Items = NonNullable<BillingContext["subscription"]>["items"];
 type ItemChange = Stripe.SubscriptionUpdateParams.Item;
@@ -16,26 +16,21 @@ const PREVIEW_HOLDS = 3600;
 export function itemChanges(items: Items, { plan, addons }: Chosen): ItemChange[] {
   const planItem = items.find(({ kind }) => kind === "plan");
   const addonItems = items.filter(({ kind }) => kind === "addon");
-  const existing = (line: Line) => addonItems.find(({ price_id }) => price_id === line.price);
   return [
     { ...plan, ...(planItem && { id: planItem.id }) },
-    ...addons.map((line) => ({
-      ...line,
-      ...(existing(line) && { id: existing(line)?.id as string }),
-    })),
+    ...addons.map((line) => {
+      const item = addonItems.find(({ price_id }) => price_id === line.price);
+      return { ...line, ...(item && { id: item.id }) };
+    }),
     ...addonItems.filter(({ price_id }) => !addons.some(({ price }) => price === price_id))
       .map(({ id }) => ({ id, deleted: true })),
   ];
 }
 
-/** The moment that proration counts from. @throws {AppError} `preview_expired`. */
-export function prorationDate(given: number | undefined, now: number): number {
+/** Checks the moment of a preview that is to be charged as it was shown. @throws {AppError} `preview_expired`. */
+export function checkPreview(moment: number, now: number): void {
   const seconds = Math.floor(now / 1000);
-  if (given === undefined) return seconds;
-  if (given > seconds + 60 || given < seconds - PREVIEW_HOLDS) {
-    throw new AppError("preview_expired");
-  }
-  return given;
+  if (moment > seconds + 60 || moment < seconds - PREVIEW_HOLDS) throw new AppError("preview_expired");
 }
 
 /** What an invoice of a preview says, in the words of our schema. */
@@ -47,8 +42,8 @@ export function previewOf(invoice: Stripe.Invoice, proration_date: number) {
     lines: invoice.lines.data.map(({ description, amount, parent }) => ({
       description,
       amount,
-      proration: parent?.subscription_item_details?.proration ??
-        parent?.invoice_item_details?.proration ?? false,
+      proration: parent?.subscription_item_details?.proration ?? parent?.invoice_item_details?.proration ??
+        false,
     })),
     proration_date,
   };

@@ -1,5 +1,4 @@
 import type Stripe from "stripe";
-import { AppError } from "../_shared/errors.ts";
 import type { Backend, BillingContext } from "./backend.ts";
 import { fromStripe, isMissingCustomer } from "./stripe-errors.ts";
 
@@ -21,22 +20,14 @@ export async function withCustomer<T>(
   work: (customerId: string) => Promise<T>,
 ): Promise<T> {
   const { backend, context, livemode } = options;
-  const ticket = context.customer_id && await backend.ticket();
+  const id = context.customer_id;
+  if (!id) return await work(await makeCustomer(options));
+  const ticket = await backend.ticket();
   try {
-    return await work(context.customer_id ?? await makeCustomer(options));
+    return await work(id);
   } catch (error) {
     if (!isMissingCustomer(error)) throw error;
-    const gone = context.customer_id;
-    if (!gone || !ticket) {
-      throw new AppError("billing_unavailable", { cause: error });
-    }
-    await backend.apply(ticket, {
-      kind: "customer",
-      id: gone,
-      customer_id: gone,
-      livemode,
-      deleted: true,
-    });
+    await backend.apply(ticket, { kind: "customer", id, customer_id: id, livemode, deleted: true });
     return await work(await makeCustomer(options));
   }
 }

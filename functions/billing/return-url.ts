@@ -7,17 +7,10 @@ import { AppError } from "../_shared/errors.ts";
  */
 export function returnUrl(
   given: string | undefined,
-  { appUrl, origins = "", outcome }: {
-    appUrl: string;
-    origins?: string | undefined;
-    outcome: string;
-  },
+  { appUrl, origins = "", outcome }: { appUrl: string; origins?: string | undefined; outcome: string },
 ): string {
   if (given === undefined) {
-    const page = new URL(
-      "billing",
-      appUrl.endsWith("/") ? appUrl : `${appUrl}/`,
-    );
+    const page = new URL("billing", appUrl.endsWith("/") ? appUrl : `${appUrl}/`);
     page.searchParams.set("checkout", outcome);
     return page.href;
   }

@@ -14,7 +14,9 @@ const refusals = [
   "billing_unavailable",
 ] as const;
 
-const notSold = ["unknown_price", "prices_do_not_mix", "too_few_seats"] as const;
+const notSold = ["unknown_price", "prices_do_not_mix", "too_few_seats", "too_many_seats"] as const;
+
+const notThere = ["no_subscription", "subscription_changed"] as const;
 
 const body = <Schema extends z.ZodType>(schema: Schema) => ({
   body: { required: true as const, content: { "application/json": { schema } } },
@@ -68,7 +70,7 @@ export function createRoutes(keys?: Partial<SupabaseEnv>) {
       request: body(schemas.previewInput),
       responses: {
         200: answer(schemas.preview),
-        ...errorResponses(...refusals, ...notSold, "no_subscription"),
+        ...errorResponses(...refusals, ...notSold, ...notThere),
       },
     }),
     change: createRoute({
@@ -81,7 +83,7 @@ export function createRoutes(keys?: Partial<SupabaseEnv>) {
       request: body(schemas.changeInput),
       responses: {
         200: answer(schemas.subscription),
-        ...errorResponses(...refusals, ...notSold, "payment_failed", "no_subscription", "preview_expired"),
+        ...errorResponses(...refusals, ...notSold, ...notThere, "payment_failed", "preview_expired"),
       },
     }),
     cancel: createRoute({
@@ -91,7 +93,7 @@ export function createRoutes(keys?: Partial<SupabaseEnv>) {
       operationId: "cancelSubscription",
       summary: "Ends the subscription with its period, or now",
       request: body(schemas.cancelInput),
-      responses: { 200: answer(schemas.subscription), ...errorResponses(...refusals, "no_subscription") },
+      responses: { 200: answer(schemas.subscription), ...errorResponses(...refusals, ...notThere) },
     }),
     resume: createRoute({
       ...common,
@@ -100,7 +102,10 @@ export function createRoutes(keys?: Partial<SupabaseEnv>) {
       operationId: "resumeSubscription",
       summary: "Takes a cancellation or a pause back, before the end",
       request: body(schemas.resumeInput),
-      responses: { 200: answer(schemas.subscription), ...errorResponses(...refusals, "no_subscription") },
+      responses: {
+        200: answer(schemas.subscription),
+        ...errorResponses(...refusals, ...notThere, "payment_failed"),
+      },
     }),
     invoices: createRoute({
       ...common,

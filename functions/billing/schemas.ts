@@ -1,7 +1,8 @@
 import { z } from "@hono/zod-openapi";
 
 const organizationId = z.uuid();
-const priceId = z.string().min(1).max(255).openapi({
+// Stripe's own, and old plans' names; never a character that means something in a query.
+const priceId = z.string().regex(/^[\w.-]{1,255}$/).openapi({
   description: "One of `plan_prices.stripe_price_id` that is active.",
   example: "price_1Q…",
 });
@@ -12,11 +13,9 @@ const returnUrl = z.url({ protocol: /^https?$/ }).max(2_000);
 const selection = {
   price_id: priceId,
   quantity: quantity.optional().openapi({
-    description: "Seats, for a plan that sells them; by default as many as members now.",
+    description: "Seats, for a plan that sells them; by default those there are, or as many as members now.",
   }),
-  addons: z.array(
-    z.object({ price_id: priceId, quantity: quantity.optional() }),
-  ).max(20).optional(),
+  addons: z.array(z.object({ price_id: priceId, quantity: quantity.optional() })).max(20).optional(),
 };
 
 export const checkoutInput = z.object({
@@ -28,9 +27,7 @@ export const checkoutInput = z.object({
 
 export const checkout = z.object({
   session_id: z.string(),
-  url: z.string().openapi({
-    description: "Send the browser there. It is good for a day.",
-  }),
+  url: z.string().openapi({ description: "Send the browser there. It is good for a day." }),
 }).openapi("Checkout");
 
 export const portalInput = z.object({
@@ -39,17 +36,11 @@ export const portalInput = z.object({
 }).openapi("PortalInput");
 
 export const portal = z.object({
-  url: z.string().openapi({
-    description: "Send the browser there at once: it is good for minutes.",
-  }),
+  url: z.string().openapi({ description: "Send the browser there at once: it is good for minutes." }),
 }).openapi("Portal");
 
-export const previewInput = z.object({
-  organization_id: organizationId,
-  ...selection,
-}).openapi(
-  "ChangePreviewInput",
-);
+export const previewInput = z.object({ organization_id: organizationId, ...selection })
+  .openapi("ChangePreviewInput");
 
 export const changeInput = z.object({
   organization_id: organizationId,
@@ -59,9 +50,7 @@ export const changeInput = z.object({
   }),
 }).openapi("ChangeInput");
 
-const minorUnits = z.int().openapi({
-  description: "In the currency's minor unit; negative is a credit.",
-});
+const minorUnits = z.int().openapi({ description: "In the currency's minor unit; negative is a credit." });
 
 export const preview = z.object({
   currency: z.string(),
@@ -85,9 +74,7 @@ export const resumeInput = z.object({ organization_id: organizationId })
 
 export const subscription = z.object({
   id: z.string(),
-  status: z.string().openapi({
-    description: "Stripe's; values that are not known today may come.",
-  }),
+  status: z.string().openapi({ description: "Stripe's; values that are not known today may come." }),
   cancel_at_period_end: z.boolean(),
   cancel_at: z.iso.datetime().nullable(),
   current_period_end: z.iso.datetime().nullable(),
@@ -95,9 +82,7 @@ export const subscription = z.object({
 
 export const invoicesQuery = z.object({
   organization_id: organizationId,
-  after: z.string().max(255).optional().openapi({
-    description: "`next` of the page before.",
-  }),
+  after: z.string().max(255).optional().openapi({ description: "`next` of the page before." }),
   limit: z.coerce.number().int().min(1).max(100).default(20),
 });
 

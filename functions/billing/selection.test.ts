@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { AppError } from "../_shared/errors.ts";
-import type { Price, SeatBilling } from "./backend.ts";
+import type { BillingContext, Price } from "./backend.ts";
 import { choose } from "./selection.ts";
 
 const price = (id: string, changes: Partial<Price> = {}): Price => ({
@@ -9,11 +9,13 @@ const price = (id: string, changes: Partial<Price> = {}): Price => ({
   currency: "eur",
   kind: "plan",
   seatBilling: "included",
+  mostSeats: null,
   ...changes,
 });
 const sold = [
   price("plan"),
   price("bought", { seatBilling: "bought" }),
+  price("few", { seatBilling: "bought", mostSeats: 10 }),
   price("per_member", { seatBilling: "per_member" }),
   price("addon", { kind: "addon" }),
   price("yearly", { kind: "addon", interval: "year" }),
@@ -22,7 +24,10 @@ const sold = [
 const backend = {
   prices: (ids: string[]) => Promise.resolve(sold.filter(({ id }) => ids.includes(id))),
 };
-const with7 = { seats: { used: 7, limit: null, billing: "included" as SeatBilling } };
+const with7: Pick<BillingContext, "seats" | "subscription"> = {
+  seats: { used: 7, limit: null, billing: "included" },
+  subscription: null,
+};
 
 const choice = async (selection: Parameters<typeof choose>[2], context = with7) =>
   await choose(backend, context, selection, false);
@@ -42,10 +47,39 @@ Deno.test("seats: the plan has its own, they are bought, or they follow the memb
   );
   assert.deepEqual([await quantity("per_member"), await quantity("per_member", 99)], [7, 7]);
   await assert.rejects(quantity("bought", 6), refused("too_few_seats"));
+  assert.equal(await quantity("few", 10), 10);
+  await assert.rejects(quantity("few", 11), refused("too_many_seats"));
+});
+
+const subscribed: typeof with7 = {
+  seats: { used: 7, limit: 9, billing: "bought" },
+  subscription: {
+    id: "sub_1",
+    status: "active",
+    currency: "eur",
+    quantity: 9,
+    cancel_at: null,
+    cancel_at_period_end: false,
+    items: [],
+  },
+};
+
+Deno.test("who changes something else keeps the seats they bought, where seats are sold", async () => {
+  const quantity = async (price_id: string) => (await choice({ price_id }, subscribed)).plan.quantity;
+  assert.deepEqual([await quantity("bought"), await quantity("plan"), await quantity("per_member")], [
+    9,
+    1,
+    7,
+  ]);
+});
+
+Deno.test("a subscription keeps its currency", async () => {
+  const dollars = { seats: with7.seats, subscription: { ...subscribed.subscription!, currency: "usd" } };
+  await assert.rejects(choice({ price_id: "plan" }, dollars), refused("prices_do_not_mix"));
 });
 
 Deno.test("an organization without members buys a seat", async () => {
-  const empty = { seats: { ...with7.seats, used: 0 } };
+  const empty = { ...with7, seats: { ...with7.seats, used: 0 } };
   assert.equal((await choice({ price_id: "bought" }, empty)).plan.quantity, 1);
 });
 

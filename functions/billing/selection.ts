@@ -1,5 +1,5 @@
 import { AppError } from "../_shared/errors.ts";
-import type { Backend, BillingContext } from "./backend.ts";
+import type { Backend, BillingContext, Price } from "./backend.ts";
 import type { Selection } from "./schemas.ts";
 
 /** A price and how many of it: what Stripe calls an item. */
@@ -15,13 +15,13 @@ export interface Chosen {
 }
 
 /**
- * Checks a choice against what is sold, and counts the seats.
+ * Checks a choice against what is sold and what is there already, and counts the seats.
  *
- * @throws {AppError} `unknown_price`, `prices_do_not_mix`, `too_few_seats`.
+ * @throws {AppError} `unknown_price`, `prices_do_not_mix`, `too_few_seats`, `too_many_seats`.
  */
 export async function choose(
   backend: Pick<Backend, "prices">,
-  { seats }: Pick<BillingContext, "seats">,
+  context: Pick<BillingContext, "seats" | "subscription">,
   { price_id, quantity, addons = [] }: Selection,
   livemode: boolean,
 ): Promise<Chosen> {
@@ -29,45 +29,39 @@ export async function choose(
   const found = await backend.prices([...new Set(ids)], livemode);
   const priceOf = (id: string, kind: "plan" | "addon") => {
     const price = found.find((price) => price.id === id && price.kind === kind);
-    if (!price) {
-      throw new AppError("unknown_price", { details: { price_id: id } });
-    }
+    if (!price) throw new AppError("unknown_price", { details: { price_id: id } });
     return price;
   };
+  const doesNotMix = (price_id: string) => new AppError("prices_do_not_mix", { details: { price_id } });
+
   const plan = priceOf(price_id, "plan");
-  for (const addon of addons) {
-    const { interval, currency } = priceOf(addon.price_id, "addon");
-    if (
-      interval !== plan.interval || currency !== plan.currency ||
-      ids.indexOf(addon.price_id) !== ids.lastIndexOf(addon.price_id)
-    ) {
-      throw new AppError("prices_do_not_mix", {
-        details: { price_id: addon.price_id },
-      });
-    }
+  // A subscription's currency is for good.
+  if (context.subscription && context.subscription.currency !== plan.currency) throw doesNotMix(price_id);
+  for (const { price_id: id } of addons) {
+    const { interval, currency } = priceOf(id, "addon");
+    const twice = ids.indexOf(id) !== ids.lastIndexOf(id);
+    if (twice || interval !== plan.interval || currency !== plan.currency) throw doesNotMix(id);
   }
   return {
-    plan: {
-      price: plan.id,
-      quantity: seatsOf(plan.seatBilling, seats.used, quantity),
-    },
-    addons: addons.map((addon) => ({
-      price: addon.price_id,
-      quantity: addon.quantity ?? 1,
-    })),
+    plan: { price: plan.id, quantity: seatsOf(plan, context, quantity) },
+    addons: addons.map(({ price_id: price, quantity = 1 }) => ({ price, quantity })),
   };
 }
 
 function seatsOf(
-  billing: string,
-  used: number,
-  wanted = Math.max(used, 1),
+  { seatBilling, mostSeats }: Price,
+  { seats: { used, billing }, subscription }: Pick<BillingContext, "seats" | "subscription">,
+  wanted?: number,
 ): number {
   // The plan has its seats, or they follow the members: nobody chooses.
-  if (billing === "included") return 1;
-  if (billing === "per_member") return Math.max(used, 1);
-  if (wanted < used) {
-    throw new AppError("too_few_seats", { details: { seats_used: used } });
+  if (seatBilling === "included") return 1;
+  if (seatBilling === "per_member") return Math.max(used, 1);
+  // Who changes something else keeps what they bought.
+  const bought = billing === "bought" ? subscription?.quantity ?? 0 : 0;
+  const seats = wanted ?? Math.max(used, bought, 1);
+  if (seats < used) throw new AppError("too_few_seats", { details: { seats_used: used } });
+  if (mostSeats !== null && seats > mostSeats) {
+    throw new AppError("too_many_seats", { details: { seats_limit: mostSeats } });
   }
-  return wanted;
+  return seats;
 }

@@ -9,15 +9,34 @@ interface StripeError extends Error {
 }
 
 const isStripeError = (error: unknown): error is StripeError =>
-  error instanceof Error && "type" in error &&
-  String(error.type).startsWith("Stripe");
+  error instanceof Error && "type" in error && String(error.type).startsWith("Stripe");
+
+/** What Stripe said, where that is why we answer as we do. */
+const stripesOwn = (error: unknown): StripeError | undefined =>
+  error instanceof AppError && isStripeError(error.cause) ? error.cause : undefined;
 
 /** True when Stripe says that the customer that we named is gone. */
-export const isMissingCustomer = (error: unknown) =>
-  isStripeError(error) && error.code === "resource_missing" &&
-  error.param === "customer";
+export function isMissingCustomer(error: unknown): boolean {
+  const own = stripesOwn(error);
+  return own?.code === "resource_missing" && own.param === "customer";
+}
 
-/** Waits for Stripe, and answers for it. @throws {AppError} `payment_failed` or `billing_unavailable`. */
+/** True when somebody used the same idempotency key for something else. */
+export const isTaken = (error: unknown): boolean => stripesOwn(error)?.type === "StripeIdempotencyError";
+
+/** True when Stripe itself failed: it does so again for the same idempotency key. */
+export const isFailure = (error: unknown): boolean => stripesOwn(error)?.type === "StripeAPIError";
+
+/** True when Stripe finds the request wrong as things stand there, and not for what the caller chose. */
+export const isRefused = (error: unknown): boolean =>
+  error instanceof AppError && error.code === "internal" && stripesOwn(error) !== undefined;
+
+/**
+ * Waits for Stripe, and answers for it.
+ *
+ * @throws {AppError} `payment_failed`, `unknown_price`, `preview_expired`, `validation_failed`, `billing_unavailable` or
+ * `internal`.
+ */
 export async function fromStripe<T>(request: Promise<T>): Promise<T> {
   try {
     return await request;
@@ -28,20 +47,21 @@ export async function fromStripe<T>(request: Promise<T>): Promise<T> {
 
 function toAppError(error: unknown): unknown {
   if (!isStripeError(error)) return error;
-  if (error.type === "StripeCardError") {
-    const reason = error.decline_code ?? error.code;
-    return new AppError("payment_failed", {
-      cause: error,
-      ...(reason && { details: { reason } }),
-    });
+  const { type, code, param } = error;
+  if (type === "StripeCardError") {
+    const reason = error.decline_code || code;
+    return new AppError("payment_failed", { cause: error, ...(reason && { details: { reason } }) });
   }
-  if (isMissingCustomer(error)) return error;
-  // The one parameter that callers hand through: where a page begins.
-  if (error.param === "starting_after") {
+  // Archived at Stripe, and not yet here.
+  if (param?.endsWith("[price]")) return new AppError("unknown_price", { cause: error });
+  // A period has begun since the preview.
+  if (param?.includes("proration_date")) return new AppError("preview_expired", { cause: error });
+  // What callers hand through: where a page begins, and how much of something they want.
+  if (param === "starting_after" || code === "amount_too_large") {
     return new AppError("validation_failed", { cause: error });
   }
-  // A request that Stripe finds wrong is our mistake; what else there is passes.
-  return error.type === "StripeInvalidRequestError"
-    ? new AppError("internal", { cause: error })
-    : new AppError("billing_unavailable", { cause: error });
+  // Another request that Stripe finds wrong is our mistake; what else there is passes.
+  return new AppError(type === "StripeInvalidRequestError" ? "internal" : "billing_unavailable", {
+    cause: error,
+  });
 }

@@ -1,4 +1,6 @@
 import { dataOf } from "../_shared/database-errors.ts";
+import { isMissing } from "../_shared/stripe-fetch.ts";
+import { isOver } from "../_shared/stripe-objects.ts";
 import type { StripeAccount } from "../_shared/stripe.ts";
 import type { Consumer } from "./consumers.ts";
 
@@ -14,11 +16,17 @@ export const stopRenewal = (account: StripeAccount): Consumer => ({
     if (!found) return true;
     if (found.livemode !== account.livemode) throw new Error("the subscription is of Stripe's other mode");
     const stripe = await account.client();
-    const { id, status, cancel_at_period_end, metadata } = await stripe.subscriptions.retrieve(
-      found.stripe_subscription_id,
+    const subscription = await stripe.subscriptions.retrieve(found.stripe_subscription_id).catch(
+      (error: unknown) => {
+        if (!isMissing(error)) throw error;
+      },
     );
-    if (status === "canceled") return true;
-    if (found.closed && !cancel_at_period_end) {
+    if (!subscription || isOver(subscription.status)) return true;
+    const { id, cancel_at, cancel_at_period_end, items, metadata } = subscription;
+    // A day that somebody chose within this period stays.
+    const ends = cancel_at_period_end ||
+      (cancel_at !== null && items.data.every((item) => cancel_at <= item.current_period_end));
+    if (found.closed && !ends) {
       await stripe.subscriptions.update(id, { cancel_at_period_end: true, metadata: { [MARK]: "true" } });
     } else if (!found.closed && metadata[MARK]) {
       await stripe.subscriptions.update(id, { cancel_at_period_end: false, metadata: { [MARK]: "" } });

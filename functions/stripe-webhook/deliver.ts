@@ -1,6 +1,6 @@
 import type Stripe from "stripe";
+import { fetchObject } from "../_shared/stripe-fetch.ts";
 import { type Event, targetOf } from "./event.ts";
-import { fetchObject } from "./fetch-object.ts";
 import type { Ledger, Result } from "./ledger.ts";
 
 export interface Delivery {

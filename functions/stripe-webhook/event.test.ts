@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { parseEvent, targetOf } from "./event.ts";
 
 const target = (type: string, object: Record<string, unknown>) =>
-  targetOf(parseEvent({ id: "evt_1", object: "event", type, livemode: false, data: { object } }));
+  targetOf(parseEvent({ id: "evt_1", object: "event", type, created: 1, livemode: false, data: { object } }));
 
 Deno.test("each kind of event leads to the object that it may have changed", () => {
   const subscription = { id: "sub_1", object: "subscription", customer: { id: "cus_1", object: "customer" } };
@@ -25,6 +25,33 @@ Deno.test("each kind of event leads to the object that it may have changed", () 
     id: "cus_1",
     customerId: "cus_1",
   });
+});
+
+Deno.test("an event that lies about its types is none", () => {
+  const honest = {
+    id: "evt_1",
+    object: "event",
+    type: "invoice.paid",
+    created: 1,
+    livemode: false,
+    data: { object: { id: "in_1", object: "invoice", customer: "cus_1" } },
+  };
+  assert.equal(parseEvent(honest).id, "evt_1");
+  for (
+    const lie of [
+      ...["", "1", null, -1, 1.5, 1e300, {}].map((created) => ({ created })),
+      ...[0, "false", null].map((livemode) => ({ livemode })),
+      ...["evt_", "evt_1'", "sub_1", 1, `evt_${"x".repeat(201)}`].map((id) => ({ id })),
+      ...[null, 1, []].map((type) => ({ type })),
+      ...[{}, { account: 1 }].map((account) => ({ account })),
+      ...[1, {}, "in_1"].map((id) => ({ data: { object: { id, object: 2 } } })),
+      ...[1, [], {}].map((customer) => ({ data: { object: { ...honest.data.object, customer } } })),
+      { object: "v2.core.event" },
+      { data: null },
+    ]
+  ) {
+    assert.throws(() => parseEvent({ ...honest, ...lie }), { code: "malformed_body" }, JSON.stringify(lie));
+  }
 });
 
 Deno.test("what changes nothing that is stored leads nowhere", () => {

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { AppError } from "../_shared/errors.ts";
+import type { Target } from "../_shared/stripe-fetch.ts";
 
 const reference = z.union([z.string(), z.object({ id: z.string() }).transform(({ id }) => id)]).nullish();
 
@@ -9,6 +10,8 @@ const event = z.object({
   id: z.string().regex(/^evt_\w{1,200}$/),
   object: z.literal("event"),
   type: z.string(),
+  /** Until the year 9999: PostgreSQL's times end, too. */
+  created: z.int().min(0).max(253_402_300_799),
   livemode: z.boolean(),
   account: z.string().nullish(),
   data: z.object({
@@ -28,13 +31,6 @@ export function parseEvent(body: unknown): Event {
   const parsed = event.safeParse(body);
   if (parsed.success) return parsed.data;
   throw new AppError("malformed_body", { cause: new Error(parsed.error.issues[0]?.path.join(".")) });
-}
-
-/** The object whose state an event may have changed. */
-export interface Target {
-  kind: "subscription" | "invoice" | "customer";
-  id: string;
-  customerId: string;
 }
 
 /** What to fetch for an event; undefined when it changes nothing that is stored. */

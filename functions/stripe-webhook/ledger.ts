@@ -61,7 +61,7 @@ export function createLedger(database: Postgres): Ledger {
       database.run(async (sql) => {
         const [row] = await sql`
           select public.apply_stripe_event(
-            ${withoutNulls(event)}::text::jsonb, ${ticket}::bigint, ${json(object)}::text::jsonb
+            ${storable(event)}::text::jsonb, ${ticket}::bigint, ${json(object)}::text::jsonb
           ) as result`;
         return result.parse(row?.["result"]);
       }),
@@ -73,7 +73,7 @@ export function createLedger(database: Postgres): Ledger {
       }),
     fail: (event, error) =>
       database.run(async (sql) => {
-        await sql`select public.fail_stripe_event(${withoutNulls(event)}::text::jsonb, ${error})`;
+        await sql`select public.fail_stripe_event(${storable(event)}::text::jsonb, ${error})`;
       }),
     toReplay: ({ ids, dead, since, after, limit }) =>
       database.run(async (sql) => {
@@ -89,8 +89,17 @@ export function createLedger(database: Postgres): Ledger {
   };
 }
 
-const json = (object: object) => withoutNulls(JSON.stringify(object));
+const json = (object: object) => storable(JSON.stringify(object));
 
-/** JSON knows the null character, PostgreSQL's text does not: a name with one must not stop the event for good. */
-const withoutNulls = (text: string) =>
-  text.includes("\\u0000") ? text.replace(/(?<!\\)((?:\\\\)*)\\u0000/g, "$1") : text;
+/**
+ * JSON knows the null character and halves of surrogate pairs, PostgreSQL's text does not: a name that was cut in the
+ * middle must not stop the event for good.
+ */
+function storable(text: string): string {
+  if (!text.includes("\\u")) return text;
+  // Written anew, whole pairs are characters, and what is still escaped is a half.
+  return JSON.stringify(JSON.parse(text)).replace(
+    /(?<!\\)((?:\\\\)*)\\u(0000|d[89a-f][0-9a-f]{2})/g,
+    (_, before, code) => before + (code === "0000" ? "" : "\ufffd"),
+  );
+}

@@ -1,8 +1,8 @@
 import type Stripe from "stripe";
+import { fetchObject } from "../_shared/stripe-fetch.ts";
 import { deliver } from "./deliver.ts";
 import { parseEvent, targetOf } from "./event.ts";
 import { reasonOf } from "./failure.ts";
-import { fetchObject } from "./fetch-object.ts";
 import type { KeptEvent, Ledger, Result } from "./ledger.ts";
 
 /** What became of one replayed event: `failed` with a reason, else as a delivery's. */

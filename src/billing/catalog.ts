@@ -9,7 +9,7 @@ export interface Change {
 }
 
 /** The product's id at Stripe: chosen by us, so that it is found again. */
-export const productId = ({ key }: Pick<Plan, "key">) => `nectar_${key}`;
+const productId = ({ key }: Pick<Plan, "key">) => `nectar_${key}`;
 
 /**
  * What must change at Stripe so that it sells this plan. Nothing is deleted there: prices that are not sold any more
@@ -17,7 +17,7 @@ export const productId = ({ key }: Pick<Plan, "key">) => `nectar_${key}`;
  */
 export async function catalogChanges(stripe: Stripe, plan: Plan): Promise<Change[]> {
   const id = productId(plan);
-  const product = await stripe.products.retrieve(id).catch(unlessMissing);
+  const product = await productOf(stripe, plan);
   if (!product && plan.prices.length === 0) return [];
 
   const existing = product ? await pricesOf(stripe, id) : [];
@@ -76,6 +76,10 @@ function* productChanges(stripe: Stripe, plan: Plan, product: Stripe.Product | u
   }
 }
 
+/** The product of a plan; undefined while there is none. */
+export const productOf = (stripe: Stripe, plan: Pick<Plan, "key">): Promise<Stripe.Product | undefined> =>
+  stripe.products.retrieve(productId(plan)).catch(unlessMissing);
+
 /** All prices of a product, active or not. */
 export async function pricesOf(stripe: Stripe, product: string): Promise<Stripe.Price[]> {
   const prices: Stripe.Price[] = [];
@@ -85,8 +89,12 @@ export async function pricesOf(stripe: Stripe, product: string): Promise<Stripe.
 
 const setActive = (stripe: Stripe, id: string, active: boolean) => stripe.prices.update(id, { active });
 
-const isSame = (price: Stripe.Price, { interval, currency, unit_amount }: PlanPrice) =>
-  price.recurring?.interval === interval && price.currency === currency && price.unit_amount === unit_amount;
+const isSame = ({ recurring, ...price }: Stripe.Price, { interval, currency, unit_amount }: PlanPrice) =>
+  recurring?.interval === interval &&
+  recurring.interval_count === 1 &&
+  recurring.usage_type === "licensed" &&
+  price.currency === currency &&
+  price.unit_amount === unit_amount;
 
 // Currencies differ in how many digits they have: the runtime knows.
 function money({ currency, unit_amount }: { currency: string; unit_amount: number | null }): string {

@@ -11,7 +11,7 @@ const price = z.strictObject({
   unit_amount: z.int().min(0),
 });
 
-const plan = z.strictObject({
+export const plan = z.strictObject({
   key: z.string().regex(/^[a-z0-9]+([_-][a-z0-9]+)*$/),
   kind: z.enum(["plan", "addon"]).default("plan"),
   name: z.string().min(1).max(80),

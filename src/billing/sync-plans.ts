@@ -1,8 +1,9 @@
 import type { SupabaseClient } from "@supabase/supabase-js";
 import type Stripe from "stripe";
 import type { Database, Json } from "../../types/database.ts";
-import { catalogChanges, pricesOf, productId } from "./catalog.ts";
+import { catalogChanges, pricesOf, productOf } from "./catalog.ts";
 import type { Plan } from "./plan-file.ts";
+import { limitsOf, storedDifferences } from "./stored-plans.ts";
 
 export interface SyncOptions {
   stripe: Stripe;
@@ -31,12 +32,14 @@ export async function syncPlans(options: SyncOptions): Promise<number> {
       say(change.line);
       if (!dryRun) await change.make();
     }
-    differences += changes.length;
+    const stored = await storedDifferences(supabase, plan);
+    for (const line of stored) say(line);
+    differences += changes.length + stored.length;
     if (dryRun) continue;
     const { data: changed, error } = await supabase.rpc("sync_plan", { p_plan: await rowOf(plan, options) });
     if (error) throw new Error(`plan ${plan.key}: ${error.message}`);
-    if (!changed) continue;
-    say(`~ database: plan ${plan.key}`);
+    if (!changed || stored.length > 0) continue;
+    say(`~ plan ${plan.key}: its prices in the database`);
     differences++;
   }
   for (const key of await strangers(options)) {
@@ -51,27 +54,30 @@ async function strangers({ supabase, plans }: Pick<SyncOptions, "supabase" | "pl
   return data.map(({ key }) => key).filter((key) => !plans.some((plan) => plan.key === key));
 }
 
+/** Others that somebody made at Stripe (by the week, in tiers, by usage) lead to the plan by their product alone. */
+const isSellable = ({ recurring, unit_amount }: Stripe.Price) =>
+  unit_amount !== null &&
+  recurring?.usage_type === "licensed" &&
+  recurring.interval_count === 1 &&
+  (recurring.interval === "month" || recurring.interval === "year");
+
 /** The plan as the database keeps it, with the ids that Stripe gave. */
 async function rowOf(plan: Plan, { stripe, livemode }: Pick<SyncOptions, "stripe" | "livemode">) {
-  const { limits, prices, ...words } = plan;
-  const sold = prices.length > 0 ? await pricesOf(stripe, productId(plan)) : [];
+  const { limits: _limits, prices: _prices, ...words } = plan;
+  const product = await productOf(stripe, plan);
+  const sold = product ? await pricesOf(stripe, product.id) : [];
   return {
     ...words,
-    stripe_product_id: prices.length > 0 ? productId(plan) : null,
-    limits: Object.entries(limits).map(([key, limit]) => ({
-      key,
-      ...(typeof limit === "object" && limit !== null ? limit : { value: limit, overage: false }),
+    stripe_product_id: product?.id ?? null,
+    limits: limitsOf(plan),
+    prices: sold.filter(isSellable).map((price) => ({
+      stripe_price_id: price.id,
+      interval: price.recurring?.interval,
+      currency: price.currency,
+      unit_amount: price.unit_amount,
+      lookup_key: price.lookup_key,
+      active: price.active,
+      livemode,
     })),
-    prices: sold
-      .filter(({ recurring }) => recurring)
-      .map((price) => ({
-        stripe_price_id: price.id,
-        interval: price.recurring?.interval,
-        currency: price.currency,
-        unit_amount: price.unit_amount,
-        lookup_key: price.lookup_key,
-        active: price.active,
-        livemode,
-      })),
   } as Json;
 }

@@ -97,6 +97,10 @@ export function createBillingClient(supabase: SupabaseClient<Database>, function
     preview: (organizationId: string, selection: Selection, options: CallOptions = {}) =>
       functions.POST("/billing/preview", body(organizationId, selection, options)),
 
+    /**
+     * Changes plan, seats and add-ons at once, charging or crediting the rest of the period. A declined card changes nothing
+     * (`payment_failed`). Without a quantity, seats that were bought are kept.
+     */
     change: (
       organizationId: string,
       selection: Selection & { proration_date?: number },

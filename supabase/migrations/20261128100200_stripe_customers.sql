@@ -51,17 +51,6 @@ as $$
   where organization_id = p_organization_id and not deleted
 $$;
 
-create function private.open_stripe_customers(p_after text, p_limit integer)
-returns table (organization_id uuid, customer_id text, livemode boolean)
-language sql stable security definer
-set search_path = pg_catalog, pg_temp
-as $$
-  select organization_id, customer_id, livemode from private.stripe_customers
-  where not deleted and customer_id > coalesce(p_after, '')
-  order by customer_id
-  limit p_limit
-$$;
-
 create function public.link_stripe_customer(p_organization_id uuid, p_customer_id text, p_livemode boolean)
 returns text
 language sql
@@ -76,15 +65,8 @@ language sql stable
 set search_path = ''
 as $$ select * from private.stripe_customer(p_organization_id) $$;
 
-create function public.open_stripe_customers(p_after text default null, p_limit integer default 100)
-returns table (organization_id uuid, customer_id text, livemode boolean)
-language sql stable
-set search_path = ''
-as $$ select * from private.open_stripe_customers(p_after, p_limit) $$;
-
 grant execute on function
-  private.link_stripe_customer, private.stripe_customer, private.open_stripe_customers,
-  public.link_stripe_customer, public.stripe_customer, public.open_stripe_customers
+  private.link_stripe_customer, private.stripe_customer, public.link_stripe_customer, public.stripe_customer
   to service_role;
 
 -- Who is purged while Stripe still has their subscription would be charged for ever.

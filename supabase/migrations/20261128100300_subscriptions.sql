@@ -6,7 +6,8 @@ insert into public.permissions (key, description) values
   ('billing.manage', 'Buy, change and cancel the subscription.');
 insert into public.role_permissions (role_key, permission) values
   ('owner', 'billing.read'), ('owner', 'billing.manage'),
-  ('admin', 'billing.read'),
+  -- else an admin could not add or remove those of role billing: nobody touches who is above them
+  ('admin', 'billing.read'), ('admin', 'billing.manage'),
   ('billing', 'billing.read'), ('billing', 'billing.manage');
 
 create table public.subscriptions (

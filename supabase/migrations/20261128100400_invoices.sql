@@ -10,7 +10,7 @@ create table public.invoices (
   -- an open set
   status text not null,
   currency text not null constraint invalid_currency check (currency ~ '^[a-z]{3}$'),
-  -- below zero where credit outweighs
+  -- each as Stripe says, below zero too where credit outweighs: to refuse one would be to lose its events
   total bigint not null,
   subtotal bigint not null,
   tax bigint,
@@ -26,8 +26,7 @@ create table public.invoices (
   lines jsonb not null default '[]' check (jsonb_typeof(lines) = 'array'),
   livemode boolean not null,
   created timestamptz not null,
-  updated_at timestamptz not null default now(),
-  constraint invalid_amount check (least(amount_due, amount_paid, amount_remaining) >= 0)
+  updated_at timestamptz not null default now()
 );
 comment on table public.invoices is 'Invoices as Stripe has them, in the smallest unit of their currency.';
 

@@ -124,8 +124,8 @@ begin
     current_period_end = main.current_period_end, past_due_since = main.past_due_since
   from (
     select distinct on (present.stripe_subscription_id)
-      present.stripe_subscription_id, plans.key as plan_key, item.quantity, item.current_period_start,
-      item.current_period_end,
+      present.stripe_subscription_id, plans.key as plan_key, coalesce(item.quantity, 1) as quantity,
+      item.current_period_start, item.current_period_end,
       case present.status when 'past_due' then coalesce(
         (
           select min(coalesce(invoice.due_date, invoice.created)) from public.invoices as invoice
@@ -136,7 +136,8 @@ begin
         item.current_period_start, present.created
       ) end as past_due_since
     from public.subscriptions as present
-    join public.subscription_items as item using (organization_id, stripe_subscription_id)
+    -- also of one that has lost all its items
+    left join public.subscription_items as item using (organization_id, stripe_subscription_id)
     left join public.plans on plans.key = item.plan_key and plans.kind = 'plan'
     where present.organization_id = p_organization_id
     order by present.stripe_subscription_id, plans.key is null, plans.position desc, item.stripe_item_id

@@ -109,6 +109,8 @@ begin
     group by item.organization_id
     order by item.organization_id
   loop
+    -- in the order of apply_stripe_object
+    perform from public.organizations where id = affected.organization_id for key share;
     perform from private.stripe_customers where organization_id = affected.organization_id for update;
     update public.subscription_items as item set plan_key = renamed.plan_key
     from unnest(affected.items, affected.plans) as renamed (stripe_item_id, plan_key)

@@ -120,9 +120,9 @@ insert into refused values
     values (tests.id('acme'), 'Rocket', 'rocket')$$),
   ('invalid_amount', $$insert into public.plan_prices
     (stripe_price_id, plan_key, interval, currency, unit_amount, livemode) values ('price_1', 'free', 'month', 'eur', -1, false)$$),
-  ('invalid_amount', $$insert into public.invoices
+  ('none', $$insert into public.invoices
     (stripe_invoice_id, organization_id, status, currency, total, subtotal, amount_due, amount_paid, amount_remaining, livemode, created)
-    values ('in_1', tests.id('acme'), 'open', 'eur', -900, -900, 0, 0, -900, false, now())$$),
+    values ('in_0', tests.id('acme'), 'open', 'eur', -900, -900, -900, 0, -900, false, now())$$),
   ('none', $$insert into public.invoices
     (stripe_invoice_id, organization_id, status, currency, total, subtotal, amount_due, amount_paid, amount_remaining, livemode, created)
     values ('in_1', tests.id('acme'), 'paid', 'eur', -900, -900, 0, 0, 0, false, now())$$),

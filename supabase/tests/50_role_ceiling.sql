@@ -1,7 +1,7 @@
 -- Threat: a member raises themselves, or somebody else, above what they have.
 begin;
 \ir support/tenants.psql
-select plan(30);
+select plan(32);
 
 create function tests.give(p_name text, p_role text) returns text
 language sql
@@ -32,6 +32,8 @@ select throws_ok(
 );
 select is(tests.outcome(tests.give('viewer', 'admin')), 'yes', 'but makes admins');
 select is(tests.outcome(tests.give('viewer', 'custom:auditor')), 'yes', 'and gives tenant-defined roles');
+select is(tests.outcome(tests.give('viewer', 'billing')), 'yes', 'and makes and removes those who pay the bills');
+select is(tests.outcome(tests.remove('billing')), 'yes', 'who are not above');
 
 select tests.sign_in('developer');
 select is(tests.outcome(tests.give('developer', 'admin')), 'denied', 'a developer does not become admin');

@@ -3,7 +3,7 @@
 begin;
 \ir support/tenants.psql
 \ir support/billing.psql
-select plan(19);
+select plan(21);
 
 -- Three changes at Stripe, each with an event that is worked on beside the others: its ticket is drawn after the
 -- change, then the object is fetched as it is at that moment, then stored. All ways in which these twelve steps can
@@ -166,6 +166,22 @@ select results_eq(
 select results_eq(
   $$select object_id from public.billing_problems() where problem = 'duplicate_subscription' and organization_id = tests.id('acme') order by 1$$,
   $$values ('sub_1'), ('sub_3'), ('sub_5')$$, 'and operators see the others, which cost somebody money'
+);
+
+-- And of one that lost its items, whose quantity was not told, or that has more than fit on a page.
+select tests.store(tests.subscription('sub_4', '{"items": []}'));
+select results_eq(
+  $$select plan_key, quantity, current_period_end from public.subscriptions where stripe_subscription_id = 'sub_4'$$,
+  $$values (null::text, 1, null::timestamptz)$$, 'what has no items is of no plan'
+);
+select tests.store(tests.subscription('sub_4', jsonb_build_object('items', (
+  select jsonb_agg(jsonb_build_object('id', 'si_' || n, 'price_id', 'price_' || n, 'product_id', case n when 150 then 'prod_pro' end))
+  from generate_series(1, 250) as n
+))));
+select results_eq(
+  $$select plan_key, quantity, (select count(*) from public.subscription_items as item
+      where item.stripe_subscription_id = 'sub_4') from public.subscriptions where stripe_subscription_id = 'sub_4'$$,
+  $$values ('pro', 1, 250::bigint)$$, 'of many items the one that is a plan tells, metered ones and unknown ones beside it'
 );
 
 -- And of a customer who was deleted.

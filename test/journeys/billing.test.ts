@@ -11,6 +11,9 @@ const project = inject("project");
 const sql = postgres(project.databaseUrl, { max: 1, onnotice: () => {} });
 afterAll(() => sql.end());
 
+/** Webhooks and maintenance take their time where much else is going on. */
+const soon = { timeout: 20_000 };
+
 describe.runIf(project.stripeUrl)("a purchase, from the list of plans to the end of the subscription", () => {
   const stripeUrl = project.stripeUrl as string;
   let stripe: Stripe;
@@ -130,7 +133,7 @@ describe.runIf(project.stripeUrl)("a purchase, from the list of plans to the end
     const paid = await press(second.url);
     expect(paid.status).toBe(303);
     expect(paid.headers.get("location")).toContain("checkout=success");
-    await expect.poll(async () => (await subscription())?.status).toBe("active");
+    await expect.poll(async () => (await subscription())?.status, soon).toBe("active");
     expect(await subscription()).toMatchObject({ plan_key: "pro", quantity: 3, currency: "eur" });
     expect([await entitlement("applications"), await entitlement("seats")]).toEqual([25, 3]);
     expect((await ada.billing.checkout(id, { price_id: price("pro") })).error?.code).toBe(
@@ -184,6 +187,7 @@ describe.runIf(project.stripeUrl)("a purchase, from the list of plans to the end
       .poll(
         async () =>
           must(await ada.supabase.from("invoices").select("status").eq("organization_id", id)).length,
+        soon,
       )
       .toBeGreaterThan(1);
     expect(must(await eve.supabase.from("invoices").select().eq("organization_id", id))).toEqual([]);
@@ -201,7 +205,7 @@ describe.runIf(project.stripeUrl)("a purchase, from the list of plans to the end
 
   test("what was lost is repaired, and told", async () => {
     must(await ada.billing.checkout(id, { price_id: price("business") }).then(pay));
-    await expect.poll(async () => (await subscription())?.status).toBe("active");
+    await expect.poll(async () => (await subscription())?.status, soon).toBe("active");
     await quiet();
     await sql`update public.subscriptions set cancel_at_period_end = true where organization_id = ${id} and is_current`;
     await sql`delete from public.invoices where organization_id = ${id}`;
@@ -231,7 +235,7 @@ describe.runIf(project.stripeUrl)("a purchase, from the list of plans to the end
       .poll(async () => {
         await maintain();
         return customersOf(id);
-      })
+      }, soon)
       .toEqual([]);
     expect((await stripe.subscriptions.retrieve(left)).status).toBe("canceled");
   });
@@ -256,15 +260,10 @@ describe.runIf(project.stripeUrl)("a purchase, from the list of plans to the end
   /** Until every event of the purchase has been delivered. */
   const quiet = () =>
     expect
-      .poll(
-        async () => {
-          const { data } = await stripe.events.list({ limit: 30 });
-          const sent = data.filter(({ type }) => ENDPOINT_EVENTS.includes(type)).map(({ id }) => id);
-          return (
-            (await sql`select from private.stripe_events where id = any (${sent})`).length === sent.length
-          );
-        },
-        { timeout: 10_000 },
-      )
+      .poll(async () => {
+        const { data } = await stripe.events.list({ limit: 30 });
+        const sent = data.filter(({ type }) => ENDPOINT_EVENTS.includes(type)).map(({ id }) => id);
+        return (await sql`select from private.stripe_events where id = any (${sent})`).length === sent.length;
+      }, soon)
       .toBe(true);
 });

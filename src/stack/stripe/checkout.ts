@@ -56,7 +56,7 @@ export function checkoutRoutes(account: Account): Route[] {
       (given) => {
         const customer = findCustomer(account, required(given.customer, "customer"));
         const items = required(given.line_items, "line_items");
-        const chosen = items.map(({ price }) => recurringPrice(account, price, "line_items"));
+        const chosen = items.map(({ price }, n) => recurringPrice(account, price, `line_items[${n}][price]`));
         const total = chosen.reduce(
           (sum, price, n) => sum + (price.unit_amount ?? 0) * (items[n]?.quantity ?? 1),
           0,

@@ -137,16 +137,16 @@ export function changedItems(
   };
 
   let items = [...subscription.items.data];
-  for (const change of changes) {
+  for (const [index, change] of changes.entries()) {
     const old = change.id ? items.find(({ id }) => id === change.id) : undefined;
     if (change.id && !old)
-      throw invalid(`No such subscription item: '${change.id}'`, "items", "resource_missing");
+      throw invalid(`No such subscription item: '${change.id}'`, `items[${index}][id]`, "resource_missing");
     if (change.deleted) {
       items = items.filter((item) => item !== old);
       if (old) note(old, -1);
       continue;
     }
-    const price = change.price ? recurringPrice(account, change.price, "items") : old?.price;
+    const price = change.price ? recurringPrice(account, change.price, `items[${index}][price]`) : old?.price;
     if (!price) throw invalid("An item needs a price.", "items", "parameter_missing");
     if (price.currency !== subscription.currency) {
       throw invalid(

@@ -1,7 +1,7 @@
 import type Stripe from "stripe";
 import { z } from "zod";
 import { type Account, find } from "./account.ts";
-import { invalid } from "./failure.ts";
+import { invalid, missing } from "./failure.ts";
 import { created, newestFirst, page, paging, within } from "./pages-of-lists.ts";
 import { flag, list, metadata, orUnset, required, text, whole } from "./parameters.ts";
 import { type Route, route } from "./route.ts";
@@ -144,7 +144,7 @@ export function subscriptionRoutes(account: Account): Route[] {
       },
       (_given, id) => {
         const subscription = get(id);
-        if (subscription.status === "canceled") throw invalid(`No such subscription: '${id}'`, "id");
+        if (subscription.status === "canceled") throw missing("subscription", id);
         end(account, subscription, "cancellation_requested");
         return subscription;
       },

@@ -38,7 +38,9 @@ export interface NewSubscription {
 export function createSubscription(account: Account, given: NewSubscription): Stripe.Subscription {
   const customer = findCustomer(account, given.customer);
   const now = account.now();
-  const prices = given.items.map(({ price }) => recurringPrice(account, price ?? "", "items"));
+  const prices = given.items.map(({ price }, n) =>
+    recurringPrice(account, price ?? "", `items[${n}][price]`),
+  );
   const [first] = prices;
   if (!first) throw invalid("A subscription needs at least one item.", "items", "parameter_missing");
   if (prices.some(({ currency }) => currency !== first.currency)) {

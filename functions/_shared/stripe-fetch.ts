@@ -4,13 +4,19 @@ import {
   normalizeSubscription,
   type StripeObject,
   withAllItems,
-} from "../_shared/stripe-objects.ts";
-import type { Target } from "./event.ts";
+} from "./stripe-objects.ts";
+
+/** An object whose state may have changed. */
+export interface Target {
+  kind: "subscription" | "invoice" | "customer";
+  id: string;
+  customerId: string;
+}
 
 /** Stripe waits some ten seconds for an answer: two attempts and what the database needs fit into that. */
 const ONCE_AGAIN = { timeout: 3000, maxNetworkRetries: 1 };
 
-/** The object's state as it is at Stripe now, whatever the event said of it. */
+/** The object's state as it is at Stripe now, whatever anybody said of it. */
 export async function fetchObject(stripe: Stripe, target: Target, livemode: boolean): Promise<StripeObject> {
   const { kind, id, customerId } = target;
   const gone = { kind, id, customer_id: customerId, livemode, deleted: true as const };
@@ -31,5 +37,6 @@ async function subscriptionObject(stripe: Stripe, id: string): Promise<StripeObj
   return normalizeSubscription(await withAllItems(stripe, subscription, ONCE_AGAIN));
 }
 
-const isMissing = (error: unknown) =>
+/** True when Stripe does not have what was named. */
+export const isMissing = (error: unknown): boolean =>
   error instanceof Error && "code" in error && error.code === "resource_missing";
