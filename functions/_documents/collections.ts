@@ -1,3 +1,4 @@
+import { activityEntries } from "./activity-entries.ts";
 import { cacheEntries, cacheUsage } from "./cache-entries.ts";
 import type { CollectionDefinition } from "./definition.ts";
 import { guards } from "./guards.ts";
@@ -5,6 +6,7 @@ import { workflows, workflowVersions } from "./workflows.ts";
 
 /** Every collection of this backend. */
 export const collections: readonly CollectionDefinition[] = [
+  activityEntries,
   cacheEntries,
   cacheUsage,
   guards,

@@ -5,8 +5,10 @@ import { AppError } from "../_shared/errors.ts";
 import { createTestProject } from "../_shared/testing.ts";
 import { contentOf } from "../_workflows/content.ts";
 import { smallWorkflow } from "../_workflows/testing.ts";
+import { createApp as createActivityApp } from "../activity/app.ts";
 import { createApp as createWorkflowsApp } from "../workflows/app.ts";
 import type { Backend } from "../workflows/backend.ts";
+import { newId } from "./id.ts";
 import { hostileValues, variants } from "./hostile.ts";
 import { createStores } from "./stores.ts";
 import { type TestStore, withStore } from "./testing.ts";
@@ -22,6 +24,7 @@ interface Planted {
   draft: string;
   live: string;
   archived: string;
+  done: ReturnType<typeof activityOf>;
 }
 
 const canaryWorkflow = (path: string) => ({ ...smallWorkflow(path), description: CANARY });
@@ -37,7 +40,15 @@ const cacheKey = (workflow_id: string) => ({ workflow_id, workflow_version: 1, p
 const canaryAnswer = { status: 200, content_type: "text/plain", body: `${CANARY} answer` };
 const cacheSettings = { ttl_seconds: 86_400, tags: [CANARY], limit: null };
 
-async function plant({ workflows, cache }: Stores): Promise<Planted> {
+const activityOf = (action: string) => ({
+  id: newId(),
+  actor: { kind: "user" as const, id: CANARY },
+  action,
+  object: { kind: CANARY, id: CANARY },
+  details: JSON.stringify({ text: `${CANARY} details` }),
+});
+
+async function plant({ workflows, cache, activity }: Stores): Promise<Planted> {
   const make = async (slug: string) =>
     (await workflows.create(acme, about(slug), await canaryContent(`/${CANARY}/${slug}`), {
       by: acme,
@@ -50,15 +61,26 @@ async function plant({ workflows, cache }: Stores): Promise<Planted> {
   await publish(archived, "archived");
   await workflows.archive(acme, archived);
   await cache.put(acme, cacheKey(live), canaryAnswer, cacheSettings);
-  return { draft, live, archived };
+  const done = activityOf(`${CANARY} done`);
+  await activity.write(acme, [done], null);
+  return { draft, live, archived, done };
 }
 
 /** What each function is called with, behind the organization: acme's ids. A function that is missing here fails the test. */
-async function callsOf({ draft, live, archived }: Planted): Promise<Record<string, unknown[][]>> {
+async function callsOf({ draft, live, archived, done }: Planted): Promise<Record<string, unknown[][]>> {
   const content = await contentOf(smallWorkflow());
   const own = { name: "Own", slug: "own", description: "", tags: [] };
   const answer = { ...canaryAnswer, body: "own" };
   return {
+    "activity.write": [[[{ ...done, action: "own" }], 7]],
+    "activity.list": [[{ limit: 10 }], [{
+      limit: 10,
+      actor_id: CANARY,
+      object_id: CANARY,
+      before: "z",
+      from: 1,
+      to: 1e15,
+    }]],
     "cache.get": [[cacheKey(live)]],
     "cache.put": [[cacheKey(live), answer, { ttl_seconds: 1, limit: 5000 }]],
     "cache.through": [[cacheKey(live), cacheSettings, () => Promise.resolve(answer)]],
@@ -177,14 +199,21 @@ function appsOf(stores: Stores) {
     connectionsExist: () => Promise.resolve(),
     applicationExists: () => Promise.resolve(),
   };
-  return [createWorkflowsApp({
-    workflows: stores.workflows,
-    cache: stores.cache,
-    connect: () => backend,
-    findOrganization: () => Promise.resolve(globex),
-    keys,
-    log: () => {},
-  })];
+  const common = { keys, log: () => {} };
+  const connect = () => ({
+    require: (organizationId: string) => requirePermission(organizationId, "workflows.read"),
+    limits: () => Promise.reject(new AppError("not_permitted")),
+  });
+  return [
+    createActivityApp({ activity: stores.activity, connect, ...common }),
+    createWorkflowsApp({
+      workflows: stores.workflows,
+      cache: stores.cache,
+      connect: () => backend,
+      findOrganization: () => Promise.resolve(globex),
+      ...common,
+    }),
+  ];
 }
 
 interface Described {
@@ -258,7 +287,7 @@ Deno.test("every route, called by another organization with one's ids", () =>
     const routes = routesOf(appsOf(stores));
     assert.ok(routes.length >= 17);
     for (const route of routes) {
-      for (const id of Object.values(planted)) {
+      for (const id of Object.values(planted).filter((each) => typeof each === "string")) {
         for (const [organization_id, organization] of [[acme, globex], [globex, globex]] as const) {
           const places = { organization_id, organization, id, number: "1", version: "latest" };
           const query = `?route=${id}&search=${CANARY}&cursor=`;
@@ -310,6 +339,9 @@ Deno.test("every route, with hostile values in paths, queries and bodies", () =>
             "from",
             "version",
             "application_id",
+            "actor_id",
+            "object_id",
+            "to",
             "search[$ne]",
             "__proto__",
           ]

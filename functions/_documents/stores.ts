@@ -1,3 +1,4 @@
+import { createActivityStore } from "./activity-store.ts";
 import { createCacheStore } from "./cache-store.ts";
 import type { Documents } from "./documents.ts";
 import { createWorkflowStore } from "./workflow-store.ts";
@@ -5,6 +6,7 @@ import { createWorkflowStore } from "./workflow-store.ts";
 /** Every store of this backend. The first argument of each of their functions is the organization. */
 export function createStores(documents: Documents, options: { clock?: () => number } = {}) {
   return {
+    activity: createActivityStore(documents, options),
     cache: createCacheStore(documents, options),
     workflows: createWorkflowStore(documents, options),
   };
