@@ -1,4 +1,5 @@
 import { activityEntries } from "./activity-entries.ts";
+import { artifacts, artifactUsage } from "./artifacts.ts";
 import { cacheEntries, cacheUsage } from "./cache-entries.ts";
 import type { CollectionDefinition } from "./definition.ts";
 import { guards } from "./guards.ts";
@@ -7,6 +8,8 @@ import { workflows, workflowVersions } from "./workflows.ts";
 /** Every collection of this backend. */
 export const collections: readonly CollectionDefinition[] = [
   activityEntries,
+  artifacts,
+  artifactUsage,
   cacheEntries,
   cacheUsage,
   guards,

@@ -6,6 +6,7 @@ import { createTestProject } from "../_shared/testing.ts";
 import { contentOf } from "../_workflows/content.ts";
 import { smallWorkflow } from "../_workflows/testing.ts";
 import { createApp as createActivityApp } from "../activity/app.ts";
+import { createApp as createArtifactsApp } from "../artifacts/app.ts";
 import { createApp as createWorkflowsApp } from "../workflows/app.ts";
 import type { Backend } from "../workflows/backend.ts";
 import { newId } from "./id.ts";
@@ -25,6 +26,7 @@ interface Planted {
   live: string;
   archived: string;
   done: ReturnType<typeof activityOf>;
+  artifact: string;
 }
 
 const canaryWorkflow = (path: string) => ({ ...smallWorkflow(path), description: CANARY });
@@ -48,7 +50,13 @@ const activityOf = (action: string) => ({
   details: JSON.stringify({ text: `${CANARY} details` }),
 });
 
-async function plant({ workflows, cache, activity }: Stores): Promise<Planted> {
+async function* piecesOf(text: string) {
+  yield await Promise.resolve(new TextEncoder().encode(text));
+}
+const file = { name: CANARY, kind: "other" as const, content_type: `text/${CANARY}` };
+const uploadLimits = { limit: 1000, most: 1000 };
+
+async function plant({ workflows, cache, activity, artifacts }: Stores): Promise<Planted> {
   const make = async (slug: string) =>
     (await workflows.create(acme, about(slug), await canaryContent(`/${CANARY}/${slug}`), {
       by: acme,
@@ -63,11 +71,14 @@ async function plant({ workflows, cache, activity }: Stores): Promise<Planted> {
   await cache.put(acme, cacheKey(live), canaryAnswer, cacheSettings);
   const done = activityOf(`${CANARY} done`);
   await activity.write(acme, [done], null);
-  return { draft, live, archived, done };
+  const { _id: artifact } = await artifacts.upload(acme, file, piecesOf(`${CANARY} content`), uploadLimits);
+  return { draft, live, archived, done, artifact };
 }
 
 /** What each function is called with, behind the organization: acme's ids. A function that is missing here fails the test. */
-async function callsOf({ draft, live, archived, done }: Planted): Promise<Record<string, unknown[][]>> {
+async function callsOf(
+  { draft, live, archived, done, artifact }: Planted,
+): Promise<Record<string, unknown[][]>> {
   const content = await contentOf(smallWorkflow());
   const own = { name: "Own", slug: "own", description: "", tags: [] };
   const answer = { ...canaryAnswer, body: "own" };
@@ -81,6 +92,13 @@ async function callsOf({ draft, live, archived, done }: Planted): Promise<Record
       from: 1,
       to: 1e15,
     }]],
+    "artifacts.upload": [[{ ...file, name: "own", content_type: "a/b" }, piecesOf("own"), uploadLimits]],
+    "artifacts.list": [[{ limit: 10 }], [{ limit: 10, after: "z", kind: "other" }]],
+    "artifacts.get": [[artifact]],
+    "artifacts.download": [[artifact]],
+    "artifacts.remove": [[artifact]],
+    "artifacts.tidy": [[], [5]],
+    "artifacts.used": [[]],
     "cache.get": [[cacheKey(live)]],
     "cache.put": [[cacheKey(live), answer, { ttl_seconds: 1, limit: 5000 }]],
     "cache.through": [[cacheKey(live), cacheSettings, () => Promise.resolve(answer)]],
@@ -202,10 +220,20 @@ function appsOf(stores: Stores) {
   const common = { keys, log: () => {} };
   const connect = () => ({
     require: (organizationId: string) => requirePermission(organizationId, "workflows.read"),
-    limits: () => Promise.reject(new AppError("not_permitted")),
+    limits: async (organizationId: string) => {
+      await requirePermission(organizationId, "workflows.read");
+      return { artifact_bytes: null, cache_bytes: null, activity_days: null };
+    },
   });
   return [
     createActivityApp({ activity: stores.activity, connect, ...common }),
+    createArtifactsApp({
+      artifacts: stores.artifacts,
+      linkKeys: () => undefined,
+      url: () => "http://127.0.0.1",
+      connect,
+      ...common,
+    }),
     createWorkflowsApp({
       workflows: stores.workflows,
       cache: stores.cache,
@@ -340,6 +368,8 @@ Deno.test("every route, with hostile values in paths, queries and bodies", () =>
             "version",
             "application_id",
             "actor_id",
+            "name",
+            "kind",
             "object_id",
             "to",
             "search[$ne]",

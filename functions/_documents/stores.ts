@@ -1,4 +1,5 @@
 import { createActivityStore } from "./activity-store.ts";
+import { createArtifactStore } from "./artifact-store.ts";
 import { createCacheStore } from "./cache-store.ts";
 import type { Documents } from "./documents.ts";
 import { createWorkflowStore } from "./workflow-store.ts";
@@ -7,6 +8,7 @@ import { createWorkflowStore } from "./workflow-store.ts";
 export function createStores(documents: Documents, options: { clock?: () => number } = {}) {
   return {
     activity: createActivityStore(documents, options),
+    artifacts: createArtifactStore(documents, options),
     cache: createCacheStore(documents, options),
     workflows: createWorkflowStore(documents, options),
   };

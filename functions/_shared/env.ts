@@ -14,6 +14,16 @@ const appUrl = z.url({ protocol: /^https?$/ }).refine((text) => {
   return username === "" && (protocol === "https:" || /^(localhost|127\.0\.0\.1|\[::1\])$/.test(hostname));
 }, "expected https://…");
 
+/** Base64 of 32 bytes or more, by the key's name; the first signs, all are accepted. */
+const linkKeys = namedKeys.refine(
+  (keys) =>
+    Object.keys(keys).length > 0 &&
+    Object.entries(keys).every(([name, key]) =>
+      /^[a-z0-9]{1,16}$/.test(name) && /^[A-Za-z0-9+/]{43,200}={0,2}$/.test(key)
+    ),
+  "expected a JSON object of names (a-z, 0-9) and base64 keys of at least 32 bytes",
+);
+
 /** What the platform gives a function, and what the operator may add. */
 const variables = {
   SUPABASE_URL: z.url({ protocol: /^https?$/ }),
@@ -22,6 +32,8 @@ const variables = {
   SUPABASE_DB_URL: z.string().regex(/^postgres(ql)?:\/\//, "expected postgresql://…").optional(),
   MONGODB_URI: z.string().regex(/^mongodb(\+srv)?:\/\//, "expected mongodb://… or mongodb+srv://…")
     .optional(),
+  /** What download links of artifacts are signed with. */
+  ARTIFACT_LINK_KEYS: linkKeys.optional(),
   /** Where the product's own pages are: links in mails lead there. */
   APP_URL: appUrl,
   SMTP_URL: z.string().regex(/^smtps?:\/\//, "expected smtps://… or smtp://…").optional(),

@@ -24,16 +24,22 @@ export const errorCodes = {
     message: "The API key is not one of this project. Check the apikey header.",
   },
   not_permitted: { status: 403, message: "You need a permission that you do not have in this organization." },
+  invalid_link: { status: 403, message: "This link is not valid, or its time is over. Ask for a new one." },
   role_above_own: {
     status: 403,
     message: "You can give a role only up to your own. Ask somebody with that role or an owner.",
   },
   not_found: { status: 404, message: "There is no such route. Check the path." },
+  artifact_not_found: { status: 404, message: "There is no such artifact in this organization." },
   invitation_not_found: {
     status: 404,
     message: "There is no such invitation. It may have been accepted, declined or revoked.",
   },
   organization_not_found: { status: 404, message: "There is no such organization." },
+  schema_not_found: {
+    status: 404,
+    message: "There is no such snapshot, table or column. Introspect the connection first.",
+  },
   workflow_not_found: { status: 404, message: "There is no such workflow in this organization." },
   version_not_found: { status: 404, message: "The workflow has no such version." },
   method_not_allowed: { status: 405, message: "The route does not take this method. See the Allow header." },
@@ -42,6 +48,11 @@ export const errorCodes = {
     message: "This person is invited already. Send the invitation again instead.",
   },
   already_member: { status: 409, message: "This person is a member already. Change their role instead." },
+  no_artifact_space: {
+    status: 409,
+    message:
+      "The organization's artifacts take as many bytes as its plan allows. Delete some, or change the plan.",
+  },
   no_seat_left: { status: 409, message: "The organization has no seat left. Ask its owner for one." },
   no_workflow_left: {
     status: 409,
@@ -66,6 +77,10 @@ export const errorCodes = {
     message: "The organization has too many open invitations. Revoke some first.",
   },
   internal: { status: 500, message: "Something failed on our side. Report the request_id." },
+  links_unavailable: {
+    status: 503,
+    message: "This backend is set up without keys for links. Download directly.",
+  },
   database_unavailable: { status: 503, message: "The database cannot be reached. Try again soon." },
   mongodb_unavailable: { status: 503, message: "The document store cannot be reached. Try again soon." },
 } as const satisfies Record<string, { status: number; message: string }>;

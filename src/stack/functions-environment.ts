@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { parseEnv } from "node:util";
 import { StackFailure } from "./failure.ts";
@@ -47,7 +48,14 @@ export function operatorsEnvironment(file: string): Record<string, string> {
 const withoutQuoted = (text: string) =>
   text.replace(/(=[ \t]*)(["'`])[\s\S]*?\2/g, (quoted, sign) => sign + quoted.replace(/[^\n]/g, ""));
 
-/** What an operator sets, and a newcomer need not: links lead to a page on this machine, mails go to the log. */
+/**
+ * What an operator sets, and a newcomer need not: links lead to a page on this machine, mails go to the log, download links
+ * end with the stack.
+ */
 export function developersEnvironment(siteUrl: string): Record<string, string> {
-  return { APP_URL: siteUrl, NECTAR_CONSOLE_MAIL: "1" };
+  return {
+    APP_URL: siteUrl,
+    NECTAR_CONSOLE_MAIL: "1",
+    ARTIFACT_LINK_KEYS: JSON.stringify({ local: randomBytes(32).toString("base64") }),
+  };
 }
