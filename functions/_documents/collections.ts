@@ -3,6 +3,7 @@ import { artifacts, artifactUsage } from "./artifacts.ts";
 import { cacheEntries, cacheUsage } from "./cache-entries.ts";
 import type { CollectionDefinition } from "./definition.ts";
 import { guards } from "./guards.ts";
+import { schemaAnnotations, schemaSnapshots, schemaTables } from "./schemas.ts";
 import { workflows, workflowVersions } from "./workflows.ts";
 
 /** Every collection of this backend. */
@@ -13,6 +14,9 @@ export const collections: readonly CollectionDefinition[] = [
   cacheEntries,
   cacheUsage,
   guards,
+  schemaAnnotations,
+  schemaSnapshots,
+  schemaTables,
   workflows,
   workflowVersions,
 ];

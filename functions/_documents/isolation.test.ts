@@ -7,10 +7,12 @@ import { contentOf } from "../_workflows/content.ts";
 import { smallWorkflow } from "../_workflows/testing.ts";
 import { createApp as createActivityApp } from "../activity/app.ts";
 import { createApp as createArtifactsApp } from "../artifacts/app.ts";
+import { createApp as createSchemaApp } from "../schema/app.ts";
 import { createApp as createWorkflowsApp } from "../workflows/app.ts";
 import type { Backend } from "../workflows/backend.ts";
 import { newId } from "./id.ts";
 import { hostileValues, variants } from "./hostile.ts";
+import { snapshotOf, tableOf } from "./schema-testing.ts";
 import { createStores } from "./stores.ts";
 import { type TestStore, withStore } from "./testing.ts";
 
@@ -27,6 +29,7 @@ interface Planted {
   archived: string;
   done: ReturnType<typeof activityOf>;
   artifact: string;
+  connection: string;
 }
 
 const canaryWorkflow = (path: string) => ({ ...smallWorkflow(path), description: CANARY });
@@ -56,7 +59,10 @@ async function* piecesOf(text: string) {
 const file = { name: CANARY, kind: "other" as const, content_type: `text/${CANARY}` };
 const uploadLimits = { limit: 1000, most: 1000 };
 
-async function plant({ workflows, cache, activity, artifacts }: Stores): Promise<Planted> {
+const canaryTable = { schema: "public", table: CANARY };
+const canarySnapshot = (type = `${CANARY} type`) => snapshotOf([tableOf(CANARY, [`id:${type}`])]);
+
+async function plant({ workflows, cache, activity, artifacts, schema }: Stores): Promise<Planted> {
   const make = async (slug: string) =>
     (await workflows.create(acme, about(slug), await canaryContent(`/${CANARY}/${slug}`), {
       by: acme,
@@ -72,12 +78,19 @@ async function plant({ workflows, cache, activity, artifacts }: Stores): Promise
   const done = activityOf(`${CANARY} done`);
   await activity.write(acme, [done], null);
   const { _id: artifact } = await artifacts.upload(acme, file, piecesOf(`${CANARY} content`), uploadLimits);
-  return { draft, live, archived, done, artifact };
+  const connection = crypto.randomUUID();
+  await schema.save(acme, connection, await canarySnapshot());
+  await schema.annotate(acme, connection, {
+    ...canaryTable,
+    description: `${CANARY} description`,
+    pii: true,
+  });
+  return { draft, live, archived, done, artifact, connection };
 }
 
 /** What each function is called with, behind the organization: acme's ids. A function that is missing here fails the test. */
 async function callsOf(
-  { draft, live, archived, done, artifact }: Planted,
+  { draft, live, archived, done, artifact, connection }: Planted,
 ): Promise<Record<string, unknown[][]>> {
   const content = await contentOf(smallWorkflow());
   const own = { name: "Own", slug: "own", description: "", tags: [] };
@@ -104,6 +117,22 @@ async function callsOf(
     "cache.through": [[cacheKey(live), cacheSettings, () => Promise.resolve(answer)]],
     "cache.invalidate": [[{ workflow_id: live }], [{ tag: CANARY }], [{ all: true }]],
     "cache.statistics": [[]],
+    "schema.save": [[connection, await snapshotOf([tableOf("own", ["id:int"])])]],
+    "schema.list": [[connection, { limit: 10 }], [connection, { limit: 10, before: 9 }]],
+    "schema.get": [[connection, "latest"], [connection, 1]],
+    "schema.diff": [[connection, 1, "latest"]],
+    "schema.search": [[{ search: CANARY, limit: 10 }], [{
+      search: "id",
+      connection_id: connection,
+      limit: 10,
+    }]],
+    "schema.table": [[connection, canaryTable]],
+    "schema.annotated": [[connection, { limit: 10 }], [connection, { limit: 10, after: "z" }]],
+    "schema.annotate": [
+      [connection, { ...canaryTable, description: "own", pii: false }],
+      [connection, { ...canaryTable, pii: false }],
+    ],
+    "schema.forget": [[connection]],
     "workflows.create": [[own, content, { limit: 100 }]],
     "workflows.list": [[{ limit: 100 }], [{ limit: 100, search: CANARY }], [{ limit: 9, tag: CANARY }], [{
       limit: 9,
@@ -234,6 +263,7 @@ function appsOf(stores: Stores) {
       connect,
       ...common,
     }),
+    createSchemaApp({ schema: stores.schema, connect, ...common }),
     createWorkflowsApp({
       workflows: stores.workflows,
       cache: stores.cache,
@@ -245,7 +275,17 @@ function appsOf(stores: Stores) {
 }
 
 interface Described {
-  paths?: Record<string, Record<string, { requestBody?: unknown; security?: Record<string, unknown>[] }>>;
+  paths?: Record<
+    string,
+    Record<
+      string,
+      {
+        parameters?: { in: string; name: string }[];
+        requestBody?: unknown;
+        security?: Record<string, unknown>[];
+      }
+    >
+  >;
 }
 
 /** Every route that the functions describe. */
@@ -254,10 +294,11 @@ function routesOf(apps: ReturnType<typeof appsOf>) {
   return apps.flatMap((app) => {
     const { paths = {} } = app.getOpenAPI31Document(about) as unknown as Described;
     return Object.entries(paths).flatMap(([path, methods]) =>
-      Object.entries(methods).map(([method, { requestBody, security = [] }]) => ({
+      Object.entries(methods).map(([method, { parameters = [], requestBody, security = [] }]) => ({
         app,
         path,
         method: method.toUpperCase(),
+        queries: parameters.filter((each) => each.in === "query").map(({ name }) => name),
         hasBody: requestBody !== undefined,
         forServers: security.some((way) => "secretKey" in way),
       }))
@@ -292,6 +333,8 @@ const bodies = () => [
   { name: "Own", slug: `own-${crypto.randomUUID().slice(0, 8)}` },
   { note: "", version: 1 },
   { tag: CANARY },
+  { ...canaryTable, column: "id", description: "own", pii: true },
+  { expires_in: 60 },
   { all: true },
   {
     file: {
@@ -317,8 +360,15 @@ Deno.test("every route, called by another organization with one's ids", () =>
     for (const route of routes) {
       for (const id of Object.values(planted).filter((each) => typeof each === "string")) {
         for (const [organization_id, organization] of [[acme, globex], [globex, globex]] as const) {
-          const places = { organization_id, organization, id, number: "1", version: "latest" };
-          const query = `?route=${id}&search=${CANARY}&cursor=`;
+          const places = {
+            organization_id,
+            organization,
+            id,
+            connection_id: id,
+            number: "1",
+            version: "latest",
+          };
+          const query = `?route=${id}&search=${CANARY}&schema=public&table=${CANARY}&name=x&from=1`;
           for (const body of bodies()) {
             for (const path of [fill(route.path, places), fill(route.path, places) + query]) {
               const { status, text } = await request(route, path, JSON.stringify(body));
@@ -346,6 +396,7 @@ Deno.test("every route, with hostile values in paths, queries and bodies", () =>
         organization_id: globex,
         organization: globex,
         id: planted.live,
+        connection_id: planted.connection,
         number: "1",
         version: "latest",
       };
@@ -357,24 +408,7 @@ Deno.test("every route, with hostile values in paths, queries and bodies", () =>
           ...[...route.path.matchAll(/\{(\w+)\}/g)].map(([, name = ""]) =>
             fill(route.path, { ...good, [name]: said.toWellFormed().slice(0, 1000) || "%" })
           ),
-          ...[
-            "cursor",
-            "limit",
-            "search",
-            "state",
-            "tag",
-            "route",
-            "from",
-            "version",
-            "application_id",
-            "actor_id",
-            "name",
-            "kind",
-            "object_id",
-            "to",
-            "search[$ne]",
-            "__proto__",
-          ]
+          ...[...route.queries, "search[$ne]", "__proto__"]
             .map((name) => `${fill(route.path, good)}?${name}=${text}`),
         ];
         for (const path of paths) {
@@ -454,7 +488,11 @@ Deno.test(`${fuzzed} fuzzed bodies: nothing 5xx, nothing of acme`, () =>
     let requests = 0;
     await fc.assert(
       fc.asyncProperty(fc.constantFrom(...routes), text, async (route, body) => {
-        const path = fill(route.path, { organization_id: globex, id: planted.live });
+        const path = fill(route.path, {
+          organization_id: globex,
+          id: planted.live,
+          connection_id: planted.connection,
+        });
         const { status, text } = await request(route, path, body);
         requests++;
         assert.ok(status < 500, `${route.method} ${route.path}: ${status} ${text}`);
