@@ -35,6 +35,17 @@ insert into probes values
   ('verify the audit log', 'audit.read', null, 'denied', $$select public.verify_audit_chain(tests.id('acme'))$$),
   ('log an export', 'audit.read', null, 'denied', $$select public.log_audit_call(tests.id('acme'), 'audit.export')$$),
 
+  ('read activity', 'activity.read', null, 'none',
+    $$select where public.has_permission(tests.id('acme'), 'activity.read')$$),
+  ('read artifacts', 'artifacts.read', null, 'none',
+    $$select where public.has_permission(tests.id('acme'), 'artifacts.read')$$),
+  ('write artifacts', 'artifacts.write', null, 'denied',
+    $$select public.document_limits(tests.id('acme'), 'artifacts.write')$$),
+  ('read schemas', 'schema.read', null, 'none',
+    $$select where public.has_permission(tests.id('acme'), 'schema.read')$$),
+  ('write schemas', 'schema.write', null, 'none',
+    $$select where public.has_permission(tests.id('acme'), 'schema.write')$$),
+
   ('read workflows', 'workflows.read', null, 'none',
     $$select where public.has_permission(tests.id('acme'), 'workflows.read')$$),
   ('write workflows', 'workflows.write', null, 'denied',
