@@ -1,7 +1,10 @@
 import { createClient, type SupabaseClient, type SupabaseClientOptions } from "@supabase/supabase-js";
 import type { Database } from "../../types/database.ts";
+import { type ActivityClient, createActivityClient } from "./activity.ts";
+import { type ArtifactsClient, createArtifactsClient } from "./artifacts.ts";
 import { createFunctionsClient, type FunctionsClient } from "./functions.ts";
 import { createOrganizationsClient, type OrganizationsClient } from "./organizations.ts";
+import { createSchemaClient, type SchemaClient } from "./schema.ts";
 import { createWorkflowsClient, type WorkflowsClient } from "./workflows.ts";
 
 export interface NectarClientOptions {
@@ -33,6 +36,12 @@ export interface NectarClient {
   organizations: OrganizationsClient;
   /** Workflows: drafts, versions, and what is live. */
   workflows: WorkflowsClient;
+  /** Generated files: uploads, downloads, links. */
+  artifacts: ArtifactsClient;
+  /** What people, keys and servers did. */
+  activity: ActivityClient;
+  /** How connected databases look, and what people say of them. */
+  schema: SchemaClient;
 }
 
 /**
@@ -85,5 +94,8 @@ export function createNectarClient({
     functions,
     organizations: createOrganizationsClient(supabase, functions),
     workflows: createWorkflowsClient(functions),
+    artifacts: createArtifactsClient(functions),
+    activity: createActivityClient(functions),
+    schema: createSchemaClient(functions),
   };
 }

@@ -1,3 +1,5 @@
+export type { ActivityClient, ActivityEntry, ActivityListOptions } from "./activity.ts";
+export type { Artifact, ArtifactLink, ArtifactsClient, UploadOptions } from "./artifacts.ts";
 export type { AuditEntry, AuditLogOptions } from "./audit-log.ts";
 export {
   createNectarClient,
@@ -22,6 +24,14 @@ export type {
   OrganizationsClient,
 } from "./organizations.ts";
 export type { CommonErrorCode, Outcome } from "./outcome.ts";
+export type {
+  SchemaAnnotation,
+  SchemaAnnotationInput,
+  SchemaClient,
+  SchemaSnapshot,
+  SchemaSnapshotSummary,
+  TablePlace,
+} from "./schema.ts";
 export { toNectarError } from "./to-nectar-error.ts";
 export type {
   Result,
