@@ -29,7 +29,7 @@ export interface ApiKeyOptions {
   scope: string;
   /** What is counted: a metric that plans grant so much of in a month, such as `api_requests`. */
   metric: string;
-  /** How much of it one request is, from 1 on. Default 1. */
+  /** How much of it one request is: a whole number from 1 to 1,000,000,000. Default 1. */
   cost?: number | ((c: Context) => number);
   /** The workflow that the request is about, where keys may be narrowed to some. */
   workflow?: (c: Context) => string | undefined;
@@ -55,7 +55,7 @@ export function withApiKey(options: ApiKeyOptions): MiddlewareHandler<ApiKeyEnv>
   const { scope, metric, cost = 1, workflow, whenUnavailable = "refuse", decisions, leases } = options;
   return async (c, next) => {
     const key = keyOf(c.req.raw.headers);
-    if (!key) throw new AppError("missing_credentials", { headers: challenge });
+    if (key === undefined) throw new AppError("missing_credentials", { headers: challenge });
     // The checksum is no secret: who is refused here learns what anybody can compute.
     if (!isApiKey(key)) throw refusal({ code: "invalid_key" });
     const request: Request = {
@@ -65,9 +65,14 @@ export function withApiKey(options: ApiKeyOptions): MiddlewareHandler<ApiKeyEnv>
       context: contextOf(c, options.ipHeader ?? readVariable("CLIENT_IP_HEADER"), workflow?.(c)),
     };
 
+    const quantity = typeof cost === "function" ? cost(c) : cost;
+    // A mistake of the route's: spent from a lease, less than nothing would give budget back.
+    if (!Number.isInteger(quantity) || quantity < 1 || quantity > MOST_COST) {
+      throw new RangeError("A request's cost is a whole number from 1 to 1,000,000,000.");
+    }
+
     let decision: Decision;
     try {
-      const quantity = typeof cost === "function" ? cost(c) : cost;
       decision = await (leases ? leases.decide(request, quantity) : decisions.authorize(request, quantity));
     } catch (error) {
       if (whenUnavailable === "refuse" || !isUnavailable(error)) throw error;
@@ -89,11 +94,15 @@ export function withApiKey(options: ApiKeyOptions): MiddlewareHandler<ApiKeyEnv>
   };
 }
 
+const MOST_COST = 1_000_000_000;
+
 const challenge = { "www-authenticate": 'Bearer realm="api"' };
 
+/** Whatever two keys differ in, no two readers would take the same one: together they are none. */
 function keyOf(headers: Headers): string | undefined {
-  const bearer = /^Bearer +(nk_\S+)$/i.exec(headers.get("authorization") ?? "")?.[1];
-  return bearer ?? (headers.get("x-api-key")?.trim() || undefined);
+  const bearer = /^Bearer +(nk_.+)$/i.exec(headers.get("authorization") ?? "")?.[1]?.trim();
+  const header = headers.get("x-api-key")?.trim() || undefined;
+  return bearer && header && bearer !== header ? "" : bearer ?? header;
 }
 
 function contextOf(

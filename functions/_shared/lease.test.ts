@@ -149,6 +149,22 @@ Deno.test("an unrestricted key has one block for all addresses, and keys do not 
   assert.deepEqual(world.calls, ["lease 8", "lease 8"]);
 });
 
+Deno.test("a block is for one workflow, which it is written down for", async () => {
+  const { world, leases } = createWorld();
+  for (const workflow_id of ["w1", "w2", "w1"]) await leases.decide(ask({ workflow_id }), 1);
+  assert.deepEqual(world.calls, ["lease 8", "lease 8"]);
+});
+
+Deno.test("however many wait, and whatever they cost: no block is too large for the database", async () => {
+  const { world, leases } = createWorld({ left: 10_000_000 });
+  await Promise.all(Array.from({ length: 1001 }, () => leases.decide(ask(), 1000)));
+  assert.equal((await leases.decide(ask(), 2_000_000)).code, "allowed");
+  await leases.close();
+  assert.equal(world.left, 10_000_000 - 1_001_000 - 2_000_000);
+  const leased = world.calls.flatMap((call) => /^lease (\d+)/.exec(call)?.[1] ?? []).map(Number);
+  assert.equal(Math.max(...leased), 1_000_000);
+});
+
 Deno.test("a cost that a block does not hold is decided on its own", async () => {
   const { world, leases } = createWorld({ left: 20 });
   assert.equal((await leases.decide(ask(), 25)).code, "quota_exceeded");

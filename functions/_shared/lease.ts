@@ -22,6 +22,9 @@ export interface Leases {
   close(): Promise<void>;
 }
 
+/** What the database gives at most. */
+const LARGEST = 1_000_000;
+
 interface Block {
   id: string;
   decision: Decision;
@@ -67,7 +70,9 @@ export function createLeases(options: LeaseOptions): Leases {
       key,
       scope,
       metric,
-      ...(restricted.has(key) ? [context.ip, context.origin, context.workflow_id] : []),
+      // A block is written down as used for one workflow.
+      context.workflow_id,
+      ...(restricted.has(key) ? [context.ip, context.origin] : []),
     ]);
     const budget = budgets.get(name) ??
       { name, block: undefined, size: least, taking: undefined, awaited: 0 };
@@ -94,11 +99,11 @@ export function createLeases(options: LeaseOptions): Leases {
       end(budget);
     }
     const asked = clock();
-    const { decision, lease } = await decisions.lease(
-      request,
-      Math.max(budget.size, budget.awaited),
-      ttlSeconds,
-    );
+    const amount = Math.min(LARGEST, Math.max(budget.size, budget.awaited));
+    const { decision, lease } = await decisions.lease(request, amount, ttlSeconds).catch((error) => {
+      budgets.delete(budget.name);
+      throw error;
+    });
     if (!lease) {
       budgets.delete(budget.name);
       return decision;
@@ -127,7 +132,7 @@ export function createLeases(options: LeaseOptions): Leases {
 
   return {
     async decide(request, cost) {
-      for (let attempt = 0; attempt < 3; attempt++) {
+      for (let attempt = 0; attempt < 3 && cost <= most; attempt++) {
         const budget = budgetOf(request);
         if (lasts(budget.block, cost)) {
           budget.block.spent += cost;
@@ -146,7 +151,7 @@ export function createLeases(options: LeaseOptions): Leases {
           budget.awaited -= cost;
         }
       }
-      // It does not fit into what there is: on its own, then.
+      // It does not fit into a block: on its own, then.
       return await decisions.authorize(request, cost);
     },
     async close() {

@@ -1,7 +1,7 @@
 import type { MiddlewareHandler } from "hono";
 import { matchedRoutes } from "hono/route";
 import type { FunctionEnv } from "./app.ts";
-import { describeError, type Log } from "./log.ts";
+import { describeError, type Log, redact } from "./log.ts";
 
 /** A caller may name its request, in letters that are harmless in a log. */
 const wellFormedId = /^[\w.-]{8,128}$/;
@@ -18,7 +18,8 @@ export function requestLog({ name, log, clock }: RequestLogOptions): MiddlewareH
   return async (c, next) => {
     const started = clock();
     const offered = c.req.header("x-request-id") ?? "";
-    const requestId = wellFormedId.test(offered) ? offered : crypto.randomUUID();
+    const harmless = wellFormedId.test(offered) && redact(offered) === offered;
+    const requestId = harmless ? offered : crypto.randomUUID();
     c.set("requestId", requestId);
 
     await next();

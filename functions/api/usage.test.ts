@@ -61,6 +61,34 @@ Deno.test("200: events are the key's, whatever they say", async () => {
   assert.deepEqual(asked.map(({ scope, metric }) => [scope, metric]), [["usage.write", "usage_reports"]]);
 });
 
+Deno.test("what no database can hold is refused on its own: the others count", async () => {
+  const refusingNull: IngestUsage = (_, events) =>
+    Promise.resolve({
+      accepted: events.filter(Boolean).length,
+      duplicates: 0,
+      rejected: events.flatMap((event, index) => event === null ? [{ index, reason: "not_an_object" }] : []),
+    });
+  const nested = (depth: number): unknown => depth === 0 ? 1 : { a: nested(depth - 1) };
+  const { post } = createTestApp({ ingest: refusingNull });
+  const response = await post(`{"events": [
+    ${JSON.stringify(event)},
+    {"idempotency_key": "a\\u0000"},
+    {"dimensions": {"a\\ud83d": 1}},
+    {"dimensions": [["\\udc00"]]},
+    {"dimensions": ${'{"a":'.repeat(50_000)}1${"}".repeat(50_000)}},
+    null,
+    {"dimensions": {"whole": "\\ud83d\\udc1d \\\\u0000", "deep": ${JSON.stringify(nested(100))}}}
+  ]}`);
+  assert.deepEqual(await response.json(), {
+    accepted: 2,
+    duplicates: 0,
+    rejected: [
+      ...[1, 2, 3, 4].map((index) => ({ index, reason: "unstorable" })),
+      { index: 5, reason: "not_an_object" },
+    ],
+  });
+});
+
 Deno.test("400: no batch, an empty one, or one that is too long", async () => {
   const { post, ingested } = createTestApp();
   for (const body of [{}, { events: [] }, { events: "many" }, { events: Array(1001).fill(event) }, []]) {

@@ -43,12 +43,31 @@ export function addUsageRoute(
     const caller = c.var.apiKey;
     if (!caller.verified) throw new AppError("database_unavailable");
     const own = { application_id: caller.applicationId, api_key_id: caller.keyId };
-    const events = c.req.valid("json").events.map((event) =>
-      typeof event === "object" && event !== null && !Array.isArray(event) ? { ...event, ...own } : event
+    const sent = c.req.valid("json").events;
+    const events = sent.map((event) => {
+      if (!isStorable(event)) return null;
+      return typeof event === "object" && event !== null && !Array.isArray(event)
+        ? { ...event, ...own }
+        : event;
+    });
+    const outcome = await ingest(caller.organizationId, events);
+    const rejected = outcome.rejected.map((refused) =>
+      isStorable(sent[refused.index]) ? refused : { ...refused, reason: "unstorable" }
     );
     c.header("cache-control", "no-store");
-    return c.json(await ingest(caller.organizationId, events), 200);
+    return c.json({ ...outcome, rejected }, 200);
   });
+}
+
+/** More than fits into the size of an event's dimensions. */
+const DEEPEST = 200;
+
+/** Null characters, halves of characters and what is nested too deep are no JSON to PostgreSQL: the batch would fail. */
+function isStorable(value: unknown, depth = 0): boolean {
+  if (typeof value === "string") return value.isWellFormed() && !value.includes("\0");
+  if (typeof value !== "object" || value === null) return true;
+  return depth < DEEPEST &&
+    Object.entries(value).every(([key, inner]) => isStorable(key) && isStorable(inner, depth + 1));
 }
 
 export const createIngest = (postgres: Postgres): IngestUsage => async (organizationId, events) => {

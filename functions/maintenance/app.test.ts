@@ -3,7 +3,7 @@ import { AppError, type ErrorBody } from "../_shared/errors.ts";
 import { createTestLog, createTestProject } from "../_shared/testing.ts";
 import { createApp } from "./app.ts";
 import type { Backend, OutboxEntry } from "./backend.ts";
-import type { Consumer } from "./consumers.ts";
+import type { Consumer } from "./consumer.ts";
 import type { Job } from "./jobs.ts";
 import { report } from "./schemas.ts";
 

@@ -5,7 +5,7 @@ import { authenticate } from "../_shared/auth.ts";
 import { describeError, type Log, logToConsole } from "../_shared/log.ts";
 import { errorResponses } from "../_shared/responses.ts";
 import { createBackend } from "./backend.ts";
-import type { Consumer } from "./consumers.ts";
+import type { Consumer } from "./consumer.ts";
 import { drain } from "./drain.ts";
 import type { Job } from "./jobs.ts";
 import { type JobReport, type OutboxReport, report, type Task } from "./schemas.ts";

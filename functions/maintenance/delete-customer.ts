@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { isMissing, isOurs } from "../_shared/stripe-fetch.ts";
 import type { StripeAccount } from "../_shared/stripe.ts";
-import type { Consumer } from "./consumers.ts";
+import type { Consumer } from "./consumer.ts";
 
 const payload = z.object({ customer_id: z.string(), livemode: z.boolean() });
 

@@ -1,7 +1,7 @@
 import { AppError } from "../_shared/errors.ts";
 import { redact } from "../_shared/log.ts";
 import type { Backend } from "./backend.ts";
-import type { Consumer } from "./consumers.ts";
+import type { Consumer } from "./consumer.ts";
 import type { OutboxReport } from "./schemas.ts";
 
 export interface DrainOptions {

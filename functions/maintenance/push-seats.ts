@@ -2,7 +2,7 @@ import type { SupabaseContext } from "@supabase/server";
 import type { Database } from "../../types/database.ts";
 import { dataOf } from "../_shared/database-errors.ts";
 import type { StripeAccount } from "../_shared/stripe.ts";
-import type { Consumer } from "./consumers.ts";
+import type { Consumer } from "./consumer.ts";
 
 type Admin = SupabaseContext<Database>["supabaseAdmin"];
 

@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { Database } from "../../types/database.ts";
 import { dataOf } from "../_shared/database-errors.ts";
 import type { StripeAccount } from "../_shared/stripe.ts";
-import type { Consumer } from "./consumers.ts";
+import type { Consumer } from "./consumer.ts";
 
 type Admin = SupabaseContext<Database>["supabaseAdmin"];
 
@@ -52,5 +52,7 @@ export const reportMeter = (account: StripeAccount, clock: () => number = Date.n
   },
 });
 
+// The code is not documented for this route: either of the two that Stripe has for what is there already.
 const isKnownAlready = (error: unknown) =>
-  error instanceof Error && "code" in error && error.code === "duplicate_meter_event";
+  error instanceof Error && "code" in error &&
+  (error.code === "duplicate_meter_event" || error.code === "resource_already_exists");

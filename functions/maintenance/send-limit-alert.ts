@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { Database } from "../../types/database.ts";
 import { dataOf } from "../_shared/database-errors.ts";
 import type { Mail, Mailer } from "../_shared/mailer.ts";
-import type { Consumer } from "./consumers.ts";
+import type { Consumer } from "./consumer.ts";
 
 const alert = z.object({
   user_id: z.uuid(),

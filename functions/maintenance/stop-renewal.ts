@@ -2,7 +2,7 @@ import { dataOf } from "../_shared/database-errors.ts";
 import { isMissing } from "../_shared/stripe-fetch.ts";
 import { isOver } from "../_shared/stripe-objects.ts";
 import type { StripeAccount } from "../_shared/stripe.ts";
-import type { Consumer } from "./consumers.ts";
+import type { Consumer } from "./consumer.ts";
 
 /** Marks at Stripe what closing did, so that restoring takes back that alone, and no cancellation of somebody's own. */
 const MARK = "nectar_closed";

@@ -114,3 +114,54 @@ test("it is sent by itself when the batch is full, and when the time has come", 
     await reporter.close();
   }
 });
+
+test("a report that is no JSON is refused at once, and stops no other", async () => {
+  const { reporter, sent, refused } = connect(() => Response.json(taken));
+  const circle: Record<string, unknown> = {};
+  circle["itself"] = circle;
+  const impossible = [
+    { metric: "rows_read", dimensions: circle },
+    { metric: "rows_read", quantity: 1n as unknown as number },
+    { metric: "rows_read", occurredAt: new Date("no day") },
+  ];
+  for (const report of impossible) expect(reporter.report(report)).toBe(false);
+  const dimensions = { region: "eu" };
+  expect(reporter.report({ metric: "rows_read", dimensions })).toBe(true);
+  dimensions.region = "us";
+  expect(await reporter.close()).toBe(true);
+  expect(refused).toEqual(impossible.map((report) => ({ report, reason: "not_json" })));
+  expect(sent.map(({ events }) => events)).toMatchObject([[{ dimensions: { region: "eu" } }]]);
+});
+
+test("a listener that throws stops nothing: the batch is tried again, and the rest goes", async () => {
+  const thrown: unknown[] = [];
+  const keep = (error: unknown) => void thrown.push(error);
+  const others = process.listeners("uncaughtException");
+  process.removeAllListeners("uncaughtException").on("uncaughtException", keep);
+  try {
+    const broken = () => {
+      throw new Error("the listener's own");
+    };
+    const { reporter, sent } = connect(
+      (_, turn) =>
+        turn === 1
+          ? new Response("", { status: 503 })
+          : Response.json({ ...taken, rejected: [{ index: 0, reason: "invalid_metric" }] }),
+      { onError: broken, onRefused: broken, batchSize: 1 },
+    );
+    for (const metric of ["rows read", "rows_read"]) reporter.report({ metric });
+    expect(await reporter.flush()).toBe(false);
+    expect(await reporter.close()).toBe(true);
+    expect(sent).toHaveLength(3);
+    expect(thrown).toHaveLength(3);
+  } finally {
+    process.off("uncaughtException", keep);
+    for (const listener of others) process.on("uncaughtException", listener);
+  }
+});
+
+test.each([0, -1, 1.5, Number.NaN, 1001])("a batch of %s is none", (batchSize) => {
+  expect(() => createUsageReporter({ url: "http://nectar.test", apiKey: "nk_test_x", batchSize })).toThrow(
+    RangeError,
+  );
+});

@@ -41,7 +41,7 @@ export interface UsageReporterOptions {
 
 /** Reports usage from your own servers. */
 export interface UsageReporter {
-  /** Takes a report and returns at once; false when there is no room for it. Never throws. */
+  /** Takes a report and returns at once; false when there is no room for it, or it is no JSON. Never throws. */
   report(report: UsageReport): boolean;
   /** Sends what waits. Resolves to whether nothing waits any more. Never throws. */
   flush(): Promise<boolean>;
@@ -51,16 +51,19 @@ export interface UsageReporter {
 
 interface Waiting {
   report: UsageReport;
-  event: Record<string, unknown>;
+  /** As JSON, made at once: what it was made of may change while it waits. */
+  event: string;
 }
 
 const LONGEST_WAIT = 60_000;
+const LARGEST_BATCH = 1_000;
 
 /**
  * Collects reports and sends them in batches. Each has its key and its time from the moment it is taken: however often
  * a batch is sent again, it counts once.
  *
  * @throws {TypeError} when `url` is not a URL.
+ * @throws {RangeError} when `batchSize` is not between 1 and 1,000.
  *
  * @example
  * ```ts
@@ -80,6 +83,12 @@ export function createUsageReporter({
   fetch: send = fetch,
 }: UsageReporterOptions): UsageReporter {
   const address = new URL("/functions/v1/api/usage", url);
+  if (!(Number.isInteger(batchSize) && batchSize >= 1 && batchSize <= LARGEST_BATCH)) {
+    throw new RangeError(`batchSize is a whole number from 1 to ${LARGEST_BATCH}.`);
+  }
+  // Apart: whatever they throw is theirs, and stops no report.
+  const tellRefused = (refused: RefusedReport[]) => queueMicrotask(() => onRefused(refused));
+  const tellError = (error: NectarError) => queueMicrotask(() => onError(error));
   const waiting: Waiting[] = [];
   let timer: ReturnType<typeof setTimeout> | undefined;
   let sending: Promise<boolean> | undefined;
@@ -116,13 +125,13 @@ export function createUsageReporter({
       }
       if (error) {
         failures++;
-        onError(error);
+        tellError(error);
         wake(Math.max(retryAfterMs ?? 0, Math.min(1_000 * 2 ** (failures - 1), LONGEST_WAIT)));
         return false;
       }
       failures = 0;
       waiting.splice(0, batch.length);
-      if (refused.length > 0) onRefused(refused);
+      if (refused.length > 0) tellRefused(refused);
     }
     return true;
   }
@@ -137,7 +146,7 @@ export function createUsageReporter({
       const response = await send(address, {
         method: "POST",
         headers: { authorization: `Bearer ${apiKey}`, "content-type": "application/json" },
-        body: JSON.stringify({ events: batch.map(({ event }) => event) }),
+        body: `{"events":[${batch.map(({ event }) => event).join()}]}`,
         signal: AbortSignal.timeout(30_000),
       });
       const body: unknown = await response.json().catch(() => undefined);
@@ -160,18 +169,12 @@ export function createUsageReporter({
   return {
     report(report) {
       if (closed || waiting.length >= capacity) return false;
-      const { metric, quantity = 1, occurredAt = new Date(), idempotencyKey, dimensions } = report;
-      waiting.push({
-        report,
-        event: {
-          // Begins with the time: the backend's index of keys grows at one end.
-          idempotency_key: idempotencyKey ?? `${Date.now().toString(36)}-${crypto.randomUUID()}`,
-          metric,
-          quantity,
-          occurred_at: occurredAt.toISOString(),
-          ...(dimensions && { dimensions }),
-        },
-      });
+      try {
+        waiting.push({ report, event: JSON.stringify(eventOf(report)) });
+      } catch {
+        tellRefused([{ report, reason: "not_json" }]);
+        return false;
+      }
       if (waiting.length >= batchSize && failures === 0) void flush();
       else wake(maxDelayMs);
       return true;
@@ -182,6 +185,17 @@ export function createUsageReporter({
       await sending;
       return await flush();
     },
+  };
+}
+
+function eventOf({ metric, quantity = 1, occurredAt = new Date(), idempotencyKey, dimensions }: UsageReport) {
+  return {
+    // Begins with the time: the backend's index of keys grows at one end.
+    idempotency_key: idempotencyKey ?? `${Date.now().toString(36)}-${crypto.randomUUID()}`,
+    metric,
+    quantity,
+    occurred_at: occurredAt.toISOString(),
+    ...(dimensions && { dimensions }),
   };
 }
 

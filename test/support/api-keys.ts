@@ -51,20 +51,17 @@ export interface Limits {
   keyPerSecond: number | null;
 }
 
-/** Gives an organization limits of its own. */
+/** Agrees on limits with an organization, as an operator would; what is left out has none. Its counter knows them then. */
 export async function limitTo(sql: Sql, organization: string, limits: Partial<Limits>): Promise<void> {
   const { perMonth = null, perSecond = null, keyPerSecond = null } = limits;
-  await sql.begin(async (transaction) => {
-    await transaction`select private.refresh_limits(${organization}, ${METRIC})`;
-    await transaction`
-      update private.usage_counters
-      set quota = ${perMonth}::bigint, ceiling = coalesce(${perMonth}::bigint, 9223372036854775807),
-        burst = private.fitting(private.rate_burst(), private.pace(${perSecond})),
-        per_request = private.pace(${perSecond}),
-        key_burst = private.fitting(private.rate_burst(), private.pace(${keyPerSecond})),
-        key_per_request = private.pace(${keyPerSecond})
-      where organization_id = ${organization} and metric = ${METRIC}`;
-  });
+  await sql`
+    insert into public.entitlement_overrides (organization_id, key, value, reason)
+    values
+      (${organization}, 'api_requests.per_month', ${perMonth}, 'Agreed on.'),
+      (${organization}, 'api_requests.per_second', ${perSecond}, 'Agreed on.'),
+      (${organization}, 'key_requests.per_second', ${keyPerSecond}, 'Agreed on.')
+    on conflict (organization_id, key) do update set value = excluded.value`;
+  await sql`select private.refresh_limits(${organization}, ${METRIC})`;
 }
 
 /** What the counter says was used, what is written down, and what is out on lease. */
