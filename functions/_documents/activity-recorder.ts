@@ -41,7 +41,7 @@ export function createRecorder(options: RecorderOptions): ActivityWriter {
     return asked;
   }
 
-  const writer = createActivityWriter({
+  return createActivityWriter({
     async write(organizationId, records) {
       try {
         await activity.write(organizationId, records, await days(organizationId));
@@ -61,7 +61,4 @@ export function createRecorder(options: RecorderOptions): ActivityWriter {
     log,
     ...limits,
   });
-  // The platform tells a worker that it ends.
-  globalThis.addEventListener?.("beforeunload", () => void writer.flush());
-  return writer;
 }

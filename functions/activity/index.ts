@@ -8,4 +8,7 @@ const mongo = createMongo({ uri: () => readVariable("MONGODB_URI") });
 
 const app = createApp({ activity: createActivityStore(createDocuments({ mongo })) });
 
+// The platform says when it takes an isolate away.
+addEventListener("beforeunload", () => void mongo.close());
+
 export default { fetch: app.fetch };

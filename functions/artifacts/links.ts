@@ -48,6 +48,6 @@ const textOf = ({ organizationId, id, expires }: Link) =>
 const toBase64Url = (bytes: Uint8Array) =>
   btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 
-function fromBase64(text: string): Uint8Array<ArrayBuffer> {
+function fromBase64(text: string) {
   return Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (sign) => sign.charCodeAt(0));
 }

@@ -26,4 +26,7 @@ const app = createApp({
   ...(recorder && { recordActivity: recorder.record }),
 });
 
+// The platform says when it takes an isolate away: what was recorded is written first.
+addEventListener("beforeunload", () => void Promise.resolve(recorder?.close()).then(() => mongo.close()));
+
 export default { fetch: app.fetch };

@@ -23,7 +23,7 @@ const recorder = process.env["MONGODB_URI"]
 
 const app = createApp({ workflows, cache, ...(recorder && { recordActivity: recorder.record }) });
 
-// The platform says when it takes an isolate away.
-addEventListener("beforeunload", () => void mongo.close());
+// The platform says when it takes an isolate away: what was recorded is written first.
+addEventListener("beforeunload", () => void Promise.resolve(recorder?.close()).then(() => mongo.close()));
 
 export default { fetch: app.fetch };
