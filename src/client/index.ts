@@ -1,3 +1,4 @@
+export { type ApiClient, type ApiClientOptions, createApiClient } from "./api.ts";
 export type { AuditEntry, AuditLogOptions } from "./audit-log.ts";
 export type { BillingClient, Selection, SoldPlan } from "./billing.ts";
 export {
