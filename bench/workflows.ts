@@ -10,6 +10,7 @@ import { startMongo } from "../src/stack/mongo/mongo.ts";
 import { freePort } from "../src/stack/ports.ts";
 import { repository } from "../src/stack/repository.ts";
 import type { Benchmark } from "./bench.ts";
+import { documentFigures } from "./document-figures.ts";
 import { sideBySide } from "./side-by-side.ts";
 
 const SECRET = "sb_secret_bench";
@@ -18,7 +19,7 @@ const ROUNDS = 2_000;
 const benchmark: Benchmark = {
   about:
     "a published workflow read through the function, against a bare findOne of the same document, " +
-    "and against a function that does nothing",
+    "and against a function that does nothing; a cache hit against a miss; activity against insertMany",
 
   async run(report) {
     const folder = mkdtempSync(path.join(tmpdir(), "nectar-bench-"));
@@ -59,6 +60,7 @@ const benchmark: Benchmark = {
       report.ratio("read_vs_noop", times.read / times.noop);
       // What remains of a read when the function's own price, HTTP and authentication, is taken away.
       report.ratio("read_beyond_noop_vs_findone", (times.read - times.noop) / times.findOne);
+      await documentFigures(uri.href, client.db(), report);
     } finally {
       await server.stop();
       await client.db().dropDatabase();

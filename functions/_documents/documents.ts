@@ -6,12 +6,15 @@ import { collections } from "./collections.ts";
 import type { CollectionDefinition, Stored } from "./definition.ts";
 import { ensureCollections } from "./ensure-collections.ts";
 import { refused } from "./refused.ts";
+import { type TenantFiles, tenantFiles } from "./tenant-files.ts";
 import { type TenantCollection, tenantCollection, type TenantScope } from "./tenant-collection.ts";
 
 /** The documents of one organization. */
 export interface Tenant {
   readonly organizationId: string;
   collection<T extends Stored>(definition: CollectionDefinition<T>): TenantCollection<T>;
+  /** Files too large for documents, in a GridFS bucket. */
+  files(bucket: string): TenantFiles;
 }
 
 /** The document store: whatever is asked of it is asked for one organization. */
@@ -54,7 +57,11 @@ export function createDocuments(
 
   function tenant(database: Db, organizationId: string, session?: ClientSession): Tenant {
     const scope: TenantScope = { database, organizationId, log, session };
-    return { organizationId, collection: (definition) => tenantCollection(scope, definition) };
+    return {
+      organizationId,
+      collection: (definition) => tenantCollection(scope, definition),
+      files: (bucket) => tenantFiles(scope, bucket),
+    };
   }
 
   // PostgreSQL writes ids in lower case: one organization has one spelling.

@@ -5,9 +5,14 @@ import { AppError } from "../_shared/errors.ts";
 import { createTestProject } from "../_shared/testing.ts";
 import { contentOf } from "../_workflows/content.ts";
 import { smallWorkflow } from "../_workflows/testing.ts";
+import { createApp as createActivityApp } from "../activity/app.ts";
+import { createApp as createArtifactsApp } from "../artifacts/app.ts";
+import { createApp as createSchemaApp } from "../schema/app.ts";
 import { createApp as createWorkflowsApp } from "../workflows/app.ts";
 import type { Backend } from "../workflows/backend.ts";
+import { newId } from "./id.ts";
 import { hostileValues, variants } from "./hostile.ts";
+import { snapshotOf, tableOf } from "./schema-testing.ts";
 import { createStores } from "./stores.ts";
 import { type TestStore, withStore } from "./testing.ts";
 
@@ -22,6 +27,9 @@ interface Planted {
   draft: string;
   live: string;
   archived: string;
+  done: ReturnType<typeof activityOf>;
+  artifact: string;
+  connection: string;
 }
 
 const canaryWorkflow = (path: string) => ({ ...smallWorkflow(path), description: CANARY });
@@ -37,7 +45,24 @@ const cacheKey = (workflow_id: string) => ({ workflow_id, workflow_version: 1, p
 const canaryAnswer = { status: 200, content_type: "text/plain", body: `${CANARY} answer` };
 const cacheSettings = { ttl_seconds: 86_400, tags: [CANARY], limit: null };
 
-async function plant({ workflows, cache }: Stores): Promise<Planted> {
+const activityOf = (action: string) => ({
+  id: newId(),
+  actor: { kind: "user" as const, id: CANARY },
+  action,
+  object: { kind: CANARY, id: CANARY },
+  details: JSON.stringify({ text: `${CANARY} details` }),
+});
+
+async function* piecesOf(text: string) {
+  yield await Promise.resolve(new TextEncoder().encode(text));
+}
+const file = { name: CANARY, kind: "other" as const, content_type: `text/${CANARY}` };
+const uploadLimits = { limit: 1000, most: 1000 };
+
+const canaryTable = { schema: "public", table: CANARY };
+const canarySnapshot = (type = `${CANARY} type`) => snapshotOf([tableOf(CANARY, [`id:${type}`])]);
+
+async function plant({ workflows, cache, activity, artifacts, schema }: Stores): Promise<Planted> {
   const make = async (slug: string) =>
     (await workflows.create(acme, about(slug), await canaryContent(`/${CANARY}/${slug}`), {
       by: acme,
@@ -50,20 +75,64 @@ async function plant({ workflows, cache }: Stores): Promise<Planted> {
   await publish(archived, "archived");
   await workflows.archive(acme, archived);
   await cache.put(acme, cacheKey(live), canaryAnswer, cacheSettings);
-  return { draft, live, archived };
+  const done = activityOf(`${CANARY} done`);
+  await activity.write(acme, [done], null);
+  const { _id: artifact } = await artifacts.upload(acme, file, piecesOf(`${CANARY} content`), uploadLimits);
+  const connection = crypto.randomUUID();
+  await schema.save(acme, connection, await canarySnapshot());
+  await schema.annotate(acme, connection, {
+    ...canaryTable,
+    description: `${CANARY} description`,
+    pii: true,
+  });
+  return { draft, live, archived, done, artifact, connection };
 }
 
 /** What each function is called with, behind the organization: acme's ids. A function that is missing here fails the test. */
-async function callsOf({ draft, live, archived }: Planted): Promise<Record<string, unknown[][]>> {
+async function callsOf(
+  { draft, live, archived, done, artifact, connection }: Planted,
+): Promise<Record<string, unknown[][]>> {
   const content = await contentOf(smallWorkflow());
   const own = { name: "Own", slug: "own", description: "", tags: [] };
   const answer = { ...canaryAnswer, body: "own" };
   return {
+    "activity.write": [[[{ ...done, action: "own" }], 7]],
+    "activity.list": [[{ limit: 10 }], [{
+      limit: 10,
+      actor_id: CANARY,
+      object_id: CANARY,
+      before: "z",
+      from: 1,
+      to: 1e15,
+    }]],
+    "artifacts.upload": [[{ ...file, name: "own", content_type: "a/b" }, piecesOf("own"), uploadLimits]],
+    "artifacts.list": [[{ limit: 10 }], [{ limit: 10, after: "z", kind: "other" }]],
+    "artifacts.get": [[artifact]],
+    "artifacts.download": [[artifact]],
+    "artifacts.remove": [[artifact]],
+    "artifacts.tidy": [[], [5]],
+    "artifacts.used": [[]],
     "cache.get": [[cacheKey(live)]],
     "cache.put": [[cacheKey(live), answer, { ttl_seconds: 1, limit: 5000 }]],
     "cache.through": [[cacheKey(live), cacheSettings, () => Promise.resolve(answer)]],
     "cache.invalidate": [[{ workflow_id: live }], [{ tag: CANARY }], [{ all: true }]],
     "cache.statistics": [[]],
+    "schema.save": [[connection, await snapshotOf([tableOf("own", ["id:int"])])]],
+    "schema.list": [[connection, { limit: 10 }], [connection, { limit: 10, before: 9 }]],
+    "schema.get": [[connection, "latest"], [connection, 1]],
+    "schema.diff": [[connection, 1, "latest"]],
+    "schema.search": [[{ search: CANARY, limit: 10 }], [{
+      search: "id",
+      connection_id: connection,
+      limit: 10,
+    }]],
+    "schema.table": [[connection, canaryTable]],
+    "schema.annotated": [[connection, { limit: 10 }], [connection, { limit: 10, after: "z" }]],
+    "schema.annotate": [
+      [connection, { ...canaryTable, description: "own", pii: false }],
+      [connection, { ...canaryTable, pii: false }],
+    ],
+    "schema.forget": [[connection]],
     "workflows.create": [[own, content, { limit: 100 }]],
     "workflows.list": [[{ limit: 100 }], [{ limit: 100, search: CANARY }], [{ limit: 9, tag: CANARY }], [{
       limit: 9,
@@ -177,18 +246,46 @@ function appsOf(stores: Stores) {
     connectionsExist: () => Promise.resolve(),
     applicationExists: () => Promise.resolve(),
   };
-  return [createWorkflowsApp({
-    workflows: stores.workflows,
-    cache: stores.cache,
-    connect: () => backend,
-    findOrganization: () => Promise.resolve(globex),
-    keys,
-    log: () => {},
-  })];
+  const common = { keys, log: () => {} };
+  const connect = () => ({
+    require: (organizationId: string) => requirePermission(organizationId, "workflows.read"),
+    limits: async (organizationId: string) => {
+      await requirePermission(organizationId, "workflows.read");
+      return { artifact_bytes: null, cache_bytes: null, activity_days: null };
+    },
+  });
+  return [
+    createActivityApp({ activity: stores.activity, connect, ...common }),
+    createArtifactsApp({
+      artifacts: stores.artifacts,
+      linkKeys: () => undefined,
+      url: () => "http://127.0.0.1",
+      connect,
+      ...common,
+    }),
+    createSchemaApp({ schema: stores.schema, connect, ...common }),
+    createWorkflowsApp({
+      workflows: stores.workflows,
+      cache: stores.cache,
+      connect: () => backend,
+      findOrganization: () => Promise.resolve(globex),
+      ...common,
+    }),
+  ];
 }
 
 interface Described {
-  paths?: Record<string, Record<string, { requestBody?: unknown; security?: Record<string, unknown>[] }>>;
+  paths?: Record<
+    string,
+    Record<
+      string,
+      {
+        parameters?: { in: string; name: string }[];
+        requestBody?: unknown;
+        security?: Record<string, unknown>[];
+      }
+    >
+  >;
 }
 
 /** Every route that the functions describe. */
@@ -197,10 +294,11 @@ function routesOf(apps: ReturnType<typeof appsOf>) {
   return apps.flatMap((app) => {
     const { paths = {} } = app.getOpenAPI31Document(about) as unknown as Described;
     return Object.entries(paths).flatMap(([path, methods]) =>
-      Object.entries(methods).map(([method, { requestBody, security = [] }]) => ({
+      Object.entries(methods).map(([method, { parameters = [], requestBody, security = [] }]) => ({
         app,
         path,
         method: method.toUpperCase(),
+        queries: parameters.filter((each) => each.in === "query").map(({ name }) => name),
         hasBody: requestBody !== undefined,
         forServers: security.some((way) => "secretKey" in way),
       }))
@@ -235,6 +333,8 @@ const bodies = () => [
   { name: "Own", slug: `own-${crypto.randomUUID().slice(0, 8)}` },
   { note: "", version: 1 },
   { tag: CANARY },
+  { ...canaryTable, column: "id", description: "own", pii: true },
+  { expires_in: 60 },
   { all: true },
   {
     file: {
@@ -258,10 +358,17 @@ Deno.test("every route, called by another organization with one's ids", () =>
     const routes = routesOf(appsOf(stores));
     assert.ok(routes.length >= 17);
     for (const route of routes) {
-      for (const id of Object.values(planted)) {
+      for (const id of Object.values(planted).filter((each) => typeof each === "string")) {
         for (const [organization_id, organization] of [[acme, globex], [globex, globex]] as const) {
-          const places = { organization_id, organization, id, number: "1", version: "latest" };
-          const query = `?route=${id}&search=${CANARY}&cursor=`;
+          const places = {
+            organization_id,
+            organization,
+            id,
+            connection_id: id,
+            number: "1",
+            version: "latest",
+          };
+          const query = `?route=${id}&search=${CANARY}&schema=public&table=${CANARY}&name=x&from=1`;
           for (const body of bodies()) {
             for (const path of [fill(route.path, places), fill(route.path, places) + query]) {
               const { status, text } = await request(route, path, JSON.stringify(body));
@@ -289,6 +396,7 @@ Deno.test("every route, with hostile values in paths, queries and bodies", () =>
         organization_id: globex,
         organization: globex,
         id: planted.live,
+        connection_id: planted.connection,
         number: "1",
         version: "latest",
       };
@@ -300,19 +408,7 @@ Deno.test("every route, with hostile values in paths, queries and bodies", () =>
           ...[...route.path.matchAll(/\{(\w+)\}/g)].map(([, name = ""]) =>
             fill(route.path, { ...good, [name]: said.toWellFormed().slice(0, 1000) || "%" })
           ),
-          ...[
-            "cursor",
-            "limit",
-            "search",
-            "state",
-            "tag",
-            "route",
-            "from",
-            "version",
-            "application_id",
-            "search[$ne]",
-            "__proto__",
-          ]
+          ...[...route.queries, "search[$ne]", "__proto__"]
             .map((name) => `${fill(route.path, good)}?${name}=${text}`),
         ];
         for (const path of paths) {
@@ -392,7 +488,11 @@ Deno.test(`${fuzzed} fuzzed bodies: nothing 5xx, nothing of acme`, () =>
     let requests = 0;
     await fc.assert(
       fc.asyncProperty(fc.constantFrom(...routes), text, async (route, body) => {
-        const path = fill(route.path, { organization_id: globex, id: planted.live });
+        const path = fill(route.path, {
+          organization_id: globex,
+          id: planted.live,
+          connection_id: planted.connection,
+        });
         const { status, text } = await request(route, path, body);
         requests++;
         assert.ok(status < 500, `${route.method} ${route.path}: ${status} ${text}`);

@@ -146,6 +146,7 @@ export function tenantCollection<T extends Stored>(
 
   function toStore(document: Without<T>): Document {
     requireStorable(document, name);
+    if (typeof document._id !== "string") throw refused(name, "an id is text");
     // Last, so that nothing in the document stands for it.
     return { ...document, organization_id: organizationId };
   }

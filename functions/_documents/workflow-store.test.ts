@@ -212,7 +212,8 @@ Deno.test("when an organization is purged, nothing of it is left, and all of the
           name !== "nectar_collections"
         );
         const counts = await Promise.all(names.map((name) => database.collection(name).countDocuments()));
-        return Object.fromEntries(names.map((name, at) => [name, counts[at]]));
+        const filled = names.map((name, at) => [name, counts[at]] as const).filter(([, count]) => count);
+        return Object.fromEntries(filled);
       });
     assert.deepEqual(await left(), { guards: 2, workflow_versions: 2, workflows: 2 });
     assert.equal(await mongo.run((database) => deleteDocuments(database, acme, () => false)), true);

@@ -18,6 +18,8 @@ export interface FunctionEnv {
     requestId: string;
     /** The tenant the request is about, once a handler knows: it goes into the log. */
     organizationId?: string;
+    /** What the request made, where its path does not say: for the activity log. */
+    objectId?: string;
     /** Set when the answer is an error. */
     errorCode?: ErrorCode;
     /** The caller's own client and identity, after `authenticate`. */
@@ -31,8 +33,8 @@ export type FunctionApp = OpenAPIHono<FunctionEnv>;
 export interface FunctionOptions {
   /** The function's name and first path segment. */
   name: string;
-  /** Most bytes of a request body. Default 1 MiB. */
-  maxBodyBytes?: number;
+  /** Most bytes of a request body, or `streamed`: the handler counts what it reads. Default 1 MiB. */
+  maxBodyBytes?: number | "streamed";
   log?: Log;
   /** Milliseconds since 1970. */
   clock?: () => number;
@@ -75,16 +77,19 @@ export function createFunction(options: FunctionOptions): FunctionApp {
     onMethodNotAllowed: (c, methods) =>
       writeError(c, new AppError("method_not_allowed", { headers: { allow: methods.join(", ") } })),
   }));
-  root.use(bodyLimit({
-    maxSize: maxBodyBytes,
-    onError: () => {
-      throw new AppError("payload_too_large", { details: { max_bytes: maxBodyBytes } });
-    },
-  }));
+  if (maxBodyBytes !== "streamed") root.use(limitBody(maxBodyBytes));
   app.notFound((c) => writeError(c, new AppError("not_found")));
   app.onError((error, c) => writeError(c, toAppError(error)));
   return app;
 }
+
+const limitBody = (maxBodyBytes: number) =>
+  bodyLimit({
+    maxSize: maxBodyBytes,
+    onError: () => {
+      throw new AppError("payload_too_large", { details: { max_bytes: maxBodyBytes } });
+    },
+  });
 
 /** What Hono and its validators throw by themselves. */
 const thrownByHono: Record<number, ErrorCode> = {

@@ -15,6 +15,15 @@ const appUrl = z.url({ protocol: /^https?$/ }).refine((text) => {
 }, "expected https://…");
 
 const list = z.string().transform((text) => text.split(",").map((entry) => entry.trim()).filter(Boolean));
+/** Base64 of 32 bytes or more, by the key's name; the first signs, all are accepted. */
+const linkKeys = namedKeys.refine(
+  (keys) =>
+    Object.keys(keys).length > 0 &&
+    Object.entries(keys).every(([name, key]) =>
+      /^[a-z0-9]{1,16}$/.test(name) && /^[A-Za-z0-9+/]{43,200}={0,2}$/.test(key)
+    ),
+  "expected a JSON object of names (a-z, 0-9) and base64 keys of at least 32 bytes",
+);
 
 /** What the platform gives a function, and what the operator may add. */
 const variables = {
@@ -31,6 +40,8 @@ const variables = {
   CLIENT_IP_HEADER: z.string().regex(/^[a-z][a-z-]*$/, "expected a header's name in lower case").default(
     "cf-connecting-ip",
   ),
+  /** What download links of artifacts are signed with. */
+  ARTIFACT_LINK_KEYS: linkKeys.optional(),
   /** Where the product's own pages are: links in mails lead there. */
   APP_URL: appUrl,
   SMTP_URL: z.string().regex(/^smtps?:\/\//, "expected smtps://… or smtp://…").optional(),

@@ -70,6 +70,7 @@ export const errorCodes = {
     message: "The organization's subscription is suspended. Ask those who see to its billing.",
   },
   not_permitted: { status: 403, message: "You need a permission that you do not have in this organization." },
+  invalid_link: { status: 403, message: "This link is not valid, or its time is over. Ask for a new one." },
   role_above_own: {
     status: 403,
     message: "You can give a role only up to your own. Ask somebody with that role or an owner.",
@@ -79,12 +80,17 @@ export const errorCodes = {
   forbidden_origin: { status: 403, message: "The API key is not good for calls from this origin." },
   organization_closed: { status: 403, message: "The organization is closed. Its owners can restore it." },
   not_found: { status: 404, message: "There is no such route. Check the path." },
+  artifact_not_found: { status: 404, message: "There is no such artifact in this organization." },
   invitation_not_found: {
     status: 404,
     message: "There is no such invitation. It may have been accepted, declined or revoked.",
   },
   connection_not_found: { status: 404, message: "There is no such connection that you may use." },
   organization_not_found: { status: 404, message: "There is no such organization." },
+  schema_not_found: {
+    status: 404,
+    message: "There is no such snapshot, table or column. Introspect the connection first.",
+  },
   workflow_not_found: { status: 404, message: "There is no such workflow in this organization." },
   version_not_found: { status: 404, message: "The workflow has no such version." },
   method_not_allowed: { status: 405, message: "The route does not take this method. See the Allow header." },
@@ -100,6 +106,11 @@ export const errorCodes = {
   connection_changed: {
     status: 409,
     message: "Somebody changed this connection meanwhile. Load it again.",
+  },
+  no_artifact_space: {
+    status: 409,
+    message:
+      "The organization's artifacts take as many bytes as its plan allows. Delete some, or change the plan.",
   },
   no_seat_left: { status: 409, message: "The organization has no seat left. Ask its owner for one." },
   already_subscribed: {
@@ -154,6 +165,10 @@ export const errorCodes = {
   secret_unreadable: {
     status: 500,
     message: "The stored password cannot be read. Give it again, and report the request_id.",
+  },
+  links_unavailable: {
+    status: 503,
+    message: "This backend is set up without keys for links. Download directly.",
   },
   database_unavailable: { status: 503, message: "The database cannot be reached. Try again soon." },
   mongodb_unavailable: { status: 503, message: "The document store cannot be reached. Try again soon." },

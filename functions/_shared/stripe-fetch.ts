@@ -16,7 +16,11 @@ export interface Target {
 /** Stripe waits some ten seconds for an answer: two attempts and what the database needs fit into that. */
 const ONCE_AGAIN = { timeout: 3000, maxNetworkRetries: 1 };
 
-/** The object's state as it is at Stripe now, whatever anybody said of it. */
+/**
+ * The object's state as it is at Stripe now, whatever anybody said of it.
+ *
+ * @throws Stripe's error, also for an object that is not there where its customer never was either: see `isOurs`.
+ */
 export async function fetchObject(stripe: Stripe, target: Target, livemode: boolean): Promise<StripeObject> {
   const { kind, id, customerId } = target;
   const gone = { kind, id, customer_id: customerId, livemode, deleted: true as const };
@@ -27,7 +31,22 @@ export async function fetchObject(stripe: Stripe, target: Target, livemode: bool
       ? normalizeInvoice(await stripe.invoices.retrieve(id, {}, ONCE_AGAIN))
       : await subscriptionObject(stripe, id);
   } catch (error) {
-    if (isMissing(error)) return gone;
+    if (isMissing(error) && await isOurs(stripe, customerId, livemode)) return gone;
+    throw error;
+  }
+}
+
+/**
+ * True when the key's account has or had this customer: one that was deleted is still found. A key of another account finds
+ * nothing, and nobody may lose a subscription over that. Test data may be wiped out altogether.
+ */
+export async function isOurs(stripe: Stripe, customerId: string, livemode: boolean): Promise<boolean> {
+  if (!livemode) return true;
+  try {
+    await stripe.customers.retrieve(customerId, {}, ONCE_AGAIN);
+    return true;
+  } catch (error) {
+    if (isMissing(error)) return false;
     throw error;
   }
 }

@@ -37,12 +37,18 @@ function createTestApp(options: {
   backend?: Partial<Backend>;
   context?: BillingContext;
   stripe?: (path: string, form: URLSearchParams) => Answer;
+  livemode?: boolean;
 } = {}) {
+  const { livemode = false } = options;
   const { log, lines } = createTestLog();
   const asked: { path: string; form: URLSearchParams }[] = [];
   const applied: [number, unknown][] = [];
   const backend: Backend = {
-    context: () => Promise.resolve(options.context ?? subscribed),
+    context: () =>
+      Promise.resolve({
+        ...(options.context ?? subscribed),
+        livemode: options.context?.livemode ?? livemode,
+      }),
     prices: (ids) =>
       Promise.resolve(
         ids.map((id) => ({
@@ -73,7 +79,7 @@ function createTestApp(options: {
     maxNetworkRetries: 0,
   });
   const app = createApp({
-    stripe: { livemode: false, client: () => Promise.resolve(client) },
+    stripe: { livemode, client: () => Promise.resolve(client) },
     appUrl: () => "https://app.example.com",
     returnOrigins: () => undefined,
     connect: () => backend,
@@ -228,6 +234,23 @@ Deno.test("200: what Stripe answers to a change is stored under a ticket drawn b
   assert.equal(asked[0]?.form.get("cancel_at_period_end"), "true");
   assert.equal(applied.length, 1);
   assert.equal(applied[0]?.[0], 7);
+});
+
+Deno.test("503: a key of another account makes nobody's customer a deleted one", async () => {
+  const { post, applied } = createTestApp({
+    livemode: true,
+    stripe: (path) => {
+      const param = path.startsWith("/v1/customers/") ? "id" : "customer";
+      return {
+        status: 404,
+        body: {
+          error: { type: "invalid_request_error", code: "resource_missing", param, message: "canary" },
+        },
+      };
+    },
+  });
+  await refusal(await post("/portal", {}), "billing_unavailable");
+  assert.deepEqual(applied, []);
 });
 
 Deno.test("resuming takes back what there is: the end of a period, a date, or a pause", async () => {

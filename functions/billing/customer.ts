@@ -1,4 +1,5 @@
 import type Stripe from "stripe";
+import { isOurs } from "../_shared/stripe-fetch.ts";
 import type { Backend, BillingContext } from "./backend.ts";
 import { fromStripe, isMissingCustomer } from "./stripe-errors.ts";
 
@@ -19,14 +20,15 @@ export async function withCustomer<T>(
   options: CustomerOptions,
   work: (customerId: string) => Promise<T>,
 ): Promise<T> {
-  const { backend, context, livemode } = options;
+  const { client, backend, context, livemode } = options;
   const id = context.customer_id;
   if (!id) return await work(await makeCustomer(options));
   const ticket = await backend.ticket();
   try {
     return await work(id);
   } catch (error) {
-    if (!isMissingCustomer(error)) throw error;
+    const gone = isMissingCustomer(error) && await fromStripe(isOurs(client, id, livemode));
+    if (!gone) throw error;
     await backend.apply(ticket, { kind: "customer", id, customer_id: id, livemode, deleted: true });
     return await work(await makeCustomer(options));
   }

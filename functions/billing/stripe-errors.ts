@@ -60,8 +60,7 @@ function toAppError(error: unknown): unknown {
   if (param === "starting_after" || code === "amount_too_large") {
     return new AppError("validation_failed", { cause: error });
   }
-  // Another request that Stripe finds wrong is our mistake; what else there is passes.
-  return new AppError(type === "StripeInvalidRequestError" ? "internal" : "billing_unavailable", {
-    cause: error,
-  });
+  // Another request that Stripe finds wrong is our mistake; what else there is passes, or is the operator's to mend.
+  const ours = type === "StripeInvalidRequestError" && param !== "customer";
+  return new AppError(ours ? "internal" : "billing_unavailable", { cause: error });
 }

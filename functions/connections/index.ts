@@ -1,14 +1,22 @@
+import process from "node:process";
+import { createDocuments } from "../_documents/documents.ts";
+import { createSchemaStore } from "../_documents/schema-store.ts";
 import { createAddressGuard } from "../_shared/address-guard.ts";
 import { readVariable } from "../_shared/env.ts";
 import { logToConsole } from "../_shared/log.ts";
+import { createMongo } from "../_shared/mongo.ts";
 import { createSecretBox } from "../_shared/secret-box.ts";
 import { createApp } from "./app.ts";
 import { engines } from "./engines/engines.ts";
 import { detectRuntime } from "./runtime.ts";
 import { createTester } from "./tester.ts";
 
+const mongo = createMongo({ uri: () => readVariable("MONGODB_URI") });
+const schemaStore = process.env["MONGODB_URI"] ? createSchemaStore(createDocuments({ mongo })) : undefined;
+
 const app = createApp({
   engines,
+  schemaStore,
   tester: createTester({
     engines,
     guard: () =>

@@ -1,5 +1,5 @@
 import type { SchemaSnapshot } from "./engine.ts";
-import type { SchemaChange } from "./introspection/diff.ts";
+import type { SchemaChange } from "../_shared/schema-diff.ts";
 
 /** Where snapshots of customers' schemas are kept, each beside what has changed since the one before. */
 export interface SchemaStore {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { isMissing } from "../_shared/stripe-fetch.ts";
+import { isMissing, isOurs } from "../_shared/stripe-fetch.ts";
 import type { StripeAccount } from "../_shared/stripe.ts";
 import type { Consumer } from "./consumer.ts";
 
@@ -16,8 +16,8 @@ export const deleteCustomer = (account: StripeAccount): Consumer => ({
     const { customer_id, livemode } = payload.parse(entry.payload);
     if (livemode !== account.livemode) throw new Error("the customer is of Stripe's other mode");
     const stripe = await account.client();
-    await stripe.customers.del(customer_id).catch((error: unknown) => {
-      if (!isMissing(error)) throw error;
+    await stripe.customers.del(customer_id).catch(async (error: unknown) => {
+      if (!isMissing(error) || !await isOurs(stripe, customer_id, livemode)) throw error;
     });
     return true;
   },

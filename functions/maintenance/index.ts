@@ -7,6 +7,7 @@ import { createStripe } from "../_shared/stripe.ts";
 import { createApp } from "./app.ts";
 import { outboxConsumers } from "./consumers.ts";
 import { ensureCollections } from "./ensure-collections.ts";
+import { reconcileDocuments } from "./reconcile-documents.ts";
 import { reconcileStripe } from "./reconcile-stripe.ts";
 
 const mongo = createMongo({ uri: () => readVariable("MONGODB_URI") });
@@ -15,7 +16,11 @@ const documents = createDocuments({ mongo });
 
 const app = createApp({
   consumers: outboxConsumers(mongo, stripe, process.env),
-  jobs: [reconcileStripe(stripe, logToConsole), ensureCollections(documents, process.env)],
+  jobs: [
+    reconcileStripe(stripe, logToConsole),
+    ensureCollections(documents, process.env),
+    reconcileDocuments({ mongo, configured: Boolean(process.env["MONGODB_URI"]), log: logToConsole }),
+  ],
 });
 
 export default { fetch: app.fetch };

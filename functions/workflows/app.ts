@@ -1,8 +1,10 @@
 import type { SupabaseEnv } from "@supabase/server";
 import type { CacheStore } from "../_documents/cache-store.ts";
 import type { WorkflowStore } from "../_documents/workflow-store.ts";
+import { type RecordActivity, recordNothing } from "../_shared/activity.ts";
 import { createFunction, type FunctionApp } from "../_shared/app.ts";
 import type { Log } from "../_shared/log.ts";
+import { recordChanges } from "../_shared/record-changes.ts";
 import { MAX_BYTES } from "../_workflows/workflow.ts";
 import { createBackend, type organizationBySlug } from "./backend.ts";
 import { registerCache } from "./cache.ts";
@@ -14,6 +16,7 @@ import { registerPublishing } from "./publishing.ts";
 export interface WorkflowsOptions {
   workflows: WorkflowStore;
   cache: CacheStore;
+  recordActivity?: RecordActivity;
   log?: Log;
   /** Instead of the platform's keys. */
   keys?: Partial<SupabaseEnv>;
@@ -26,9 +29,11 @@ export interface WorkflowsOptions {
 const AROUND = 64 * 1024;
 
 export function createApp(
-  { workflows, cache, log, keys, connect = createBackend, findOrganization }: WorkflowsOptions,
+  { workflows, cache, recordActivity = recordNothing, log, keys, connect = createBackend, findOrganization }:
+    WorkflowsOptions,
 ): FunctionApp {
   const app = createFunction({ name: "workflows", maxBodyBytes: MAX_BYTES + AROUND, ...(log && { log }) });
+  app.use(recordChanges("workflows", recordActivity));
   const setting = { app, workflows, connect, keys };
   // Before the routes that take an organization where these say `published`, `cache` and `import`.
   registerLive({ ...setting, ...(findOrganization && { findOrganization }) });

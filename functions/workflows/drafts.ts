@@ -60,6 +60,7 @@ export function registerDrafts(setting: Setting): void {
     const about = await requireAbout(input, organization_id, backend);
     const content = await requireContent(definition, organization_id, backend);
     const made = await workflows.create(organization_id, about, content, { by, limit });
+    c.set("objectId", made._id);
     c.header("etag", etagOf(made));
     return c.json(workflowOf(made), 201);
   }, refuseBody);
@@ -207,6 +208,7 @@ export function registerDrafts(setting: Setting): void {
     const content = await requireContent(parsed(definition), organization_id, backend);
     const about = { description, tags, application_id, ...c.req.valid("json") };
     const made = await workflows.create(organization_id, about, content, { by, limit });
+    c.set("objectId", made._id);
     c.header("etag", etagOf(made));
     return c.json(workflowOf(made), 201);
   });

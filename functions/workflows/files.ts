@@ -80,6 +80,7 @@ export function registerFiles(setting: Setting): void {
       by,
       limit,
     });
+    c.set("objectId", made._id);
     c.header("etag", etagOf(made));
     return c.json(workflowOf(made), 201);
   }, refuseBody);

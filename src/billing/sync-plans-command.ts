@@ -1,7 +1,7 @@
 // `npm run stripe:sync-plans [-- --dry-run]`: Stripe's products and prices, and the database's plans, as the plan file says.
 import { parseArgs } from "node:util";
 import { createClient } from "@supabase/supabase-js";
-import Stripe from "stripe";
+import { createStripe } from "../../functions/_shared/stripe.ts";
 import type { Database } from "../../types/database.ts";
 import { operatorsProject } from "./operators-project.ts";
 import { readPlans } from "./plan-file.ts";
@@ -12,11 +12,12 @@ const dryRun = values["dry-run"];
 
 try {
   const { url, secretKey, stripeKey, stripeUrl } = operatorsProject();
+  const account = createStripe({ STRIPE_SECRET_KEY: stripeKey, STRIPE_API_URL: stripeUrl });
   const differences = await syncPlans({
-    stripe: new Stripe(stripeKey, stripeUrl ? elsewhere(new URL(stripeUrl)) : {}),
+    stripe: await account.client(),
     supabase: createClient<Database>(url, secretKey, { auth: { persistSession: false } }),
     plans: readPlans(),
-    livemode: /^(sk|rk)_live_/.test(stripeKey),
+    livemode: account.livemode,
     dryRun,
     say: (line) => console.log(line),
   });
@@ -25,8 +26,4 @@ try {
 } catch (error) {
   console.error(`✗ ${(error as Error).message}`);
   process.exitCode = 1;
-}
-
-function elsewhere({ protocol, hostname, port }: URL) {
-  return { protocol: protocol === "https:" ? ("https" as const) : ("http" as const), host: hostname, port };
 }

@@ -1,11 +1,14 @@
 import { createClient, type SupabaseClient, type SupabaseClientOptions } from "@supabase/supabase-js";
 import type { Database } from "../../types/database.ts";
+import { type ActivityClient, createActivityClient } from "./activity.ts";
+import { type ArtifactsClient, createArtifactsClient } from "./artifacts.ts";
 import { type BillingClient, createBillingClient } from "./billing.ts";
 import { type ConnectionsClient, createConnectionsClient } from "./connections.ts";
 import { createFunctionsClient, type FunctionsClient } from "./functions.ts";
 import { createKeysClient, type KeysClient } from "./keys.ts";
 import { createLimitsClient, type LimitsClient } from "./limits.ts";
 import { createOrganizationsClient, type OrganizationsClient } from "./organizations.ts";
+import { createSchemaClient, type SchemaClient } from "./schema.ts";
 import { createUsageClient, type UsageClient } from "./usage.ts";
 import { createWorkflowsClient, type WorkflowsClient } from "./workflows.ts";
 
@@ -48,6 +51,12 @@ export interface NectarClient {
   usage: UsageClient;
   /** What may be used, and what is left of it. */
   limits: LimitsClient;
+  /** Generated files: uploads, downloads, links. */
+  artifacts: ArtifactsClient;
+  /** What people, keys and servers did. */
+  activity: ActivityClient;
+  /** How connected databases look, and what people say of them. */
+  schema: SchemaClient;
 }
 
 /**
@@ -105,5 +114,8 @@ export function createNectarClient({
     keys: createKeysClient(supabase),
     usage: createUsageClient(supabase),
     limits: createLimitsClient(supabase),
+    artifacts: createArtifactsClient(functions),
+    activity: createActivityClient(functions),
+    schema: createSchemaClient(functions),
   };
 }

@@ -1,4 +1,6 @@
+export type { ActivityClient, ActivityEntry, ActivityListOptions } from "./activity.ts";
 export { type ApiClient, type ApiClientOptions, createApiClient } from "./api.ts";
+export type { Artifact, ArtifactLink, ArtifactsClient, UploadOptions } from "./artifacts.ts";
 export type { AuditEntry, AuditLogOptions } from "./audit-log.ts";
 export type { BillingClient, Selection, SoldPlan } from "./billing.ts";
 export {
@@ -35,6 +37,14 @@ export type {
   OrganizationsClient,
 } from "./organizations.ts";
 export type { CommonErrorCode, Outcome } from "./outcome.ts";
+export type {
+  SchemaAnnotation,
+  SchemaAnnotationInput,
+  SchemaClient,
+  SchemaSnapshot,
+  SchemaSnapshotSummary,
+  TablePlace,
+} from "./schema.ts";
 export {
   createUsageReporter,
   type RefusedReport,

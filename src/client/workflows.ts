@@ -114,6 +114,18 @@ export function createWorkflowsClient(functions: FunctionsClient) {
         return data ? { data: data.workflows, next: data.next_cursor } : { error };
       }),
 
+    /** What is kept of answers, and how often it helped. */
+    cacheStatistics: (organizationId: string, options: CallOptions = {}) =>
+      functions.GET("/workflows/{organization_id}/cache", { params: at(organizationId), ...until(options) }),
+
+    /** Deletes cached answers: of a workflow, under a tag, or all. */
+    purgeCache: (organizationId: string, what: Schemas["CachePurge"], options: CallOptions = {}) =>
+      functions.POST("/workflows/{organization_id}/cache/purge", {
+        params: at(organizationId),
+        body: what,
+        ...until(options),
+      }),
+
     /** The draft, with the etag to change it by. */
     get,
 
@@ -296,7 +308,8 @@ function withEtag<T>(result: FunctionResult<T>): Result<T & Revision> {
 
 type Page<T> = { data: T[]; next: string | null; error?: never } | { data?: never; error: FunctionError };
 
-async function* pages<T>(
+/** Page after page, each a result, until there is none left or one fails. */
+export async function* pages<T>(
   read: (cursor: string | undefined) => Promise<Page<T>>,
 ): AsyncGenerator<Result<T[]>, void, undefined> {
   let cursor: string | undefined;

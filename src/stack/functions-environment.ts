@@ -50,7 +50,8 @@ const withoutQuoted = (text: string) =>
 
 /**
  * What an operator sets, and a newcomer need not: links lead to a page on this machine, mails go to the log, databases
- * on this machine may be connected to, and the gateway says who is calling.
+ * on this machine may be connected to, download links end with the stack, and the gateway says who
+ * is calling.
  */
 export function developersEnvironment(siteUrl: string, keys: ProjectKeys): Record<string, string> {
   // The same at every start, and another on every machine.
@@ -62,6 +63,7 @@ export function developersEnvironment(siteUrl: string, keys: ProjectKeys): Recor
     CONNECTIONS_MASTER_KEYS: `local:${masterKey}`,
     CONNECTIONS_ALLOWED_NETWORKS: "127.0.0.0/8,::1/128",
     CONNECTIONS_UNVERIFIED_TLS: "1",
+    ARTIFACT_LINK_KEYS: JSON.stringify({ local: randomBytes(32).toString("base64") }),
   };
 }
 

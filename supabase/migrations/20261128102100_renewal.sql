@@ -17,6 +17,22 @@ create trigger ask_for_renewal after update of closed_at on public.organizations
   for each row when ((old.closed_at is null) <> (new.closed_at is null))
   execute function private.ask_for_renewal();
 
+-- Also when somebody paid on a page that was open before it was closed.
+create function private.ask_for_renewal_of_late_purchase() returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  insert into private.outbox (kind, organization_id)
+  select 'billing.renewal', id from public.organizations where id = new.organization_id and closed_at is not null;
+  return null;
+end
+$$;
+
+create trigger ask_for_renewal after update of is_current on public.subscriptions
+  for each row when (new.is_current and not new.cancel_at_period_end)
+  execute function private.ask_for_renewal_of_late_purchase();
+
 create function private.billing_renewal(p_organization_id uuid)
 returns table (stripe_subscription_id text, livemode boolean, closed boolean)
 language sql stable security definer

@@ -16,6 +16,7 @@ insert into callers values
   ('private.apply_stripe_event', 'service_role'),
   ('private.apply_stripe_object', 'service_role'),
   ('private.ask_for_renewal', ''),
+  ('private.ask_for_renewal_of_late_purchase', ''),
   ('private.ask_for_seats', ''),
   ('private.audit_changes', ''),
   ('private.audit_payload', ''),

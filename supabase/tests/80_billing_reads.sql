@@ -3,7 +3,7 @@
 begin;
 \ir support/tenants.psql
 \ir support/billing.psql
-select plan(34);
+select plan(35);
 
 select tests.store(tests.subscription('sub_1'));
 select tests.store(tests.invoice('in_1', '{"lines": [{"description": "Pro", "amount": 2900}]}'));
@@ -112,6 +112,12 @@ select is_empty(
     where organization_id = tests.id('acme') and value > 0$$, 'a closed organization shows nothing'
 );
 select tests.become_postgres();
+delete from private.outbox where kind = 'billing.renewal';
+select tests.store(tests.subscription('sub_late'));
+select results_eq(
+  $$select organization_id from private.outbox where kind = 'billing.renewal'$$, $$values (tests.id('acme'))$$,
+  'what is bought for it on a page that was open before is not renewed'
+);
 select results_eq(
   $$delete from public.organizations where id = tests.id('acme') returning 1$$, array[1], 'it is purged with its billing'
 );

@@ -37,8 +37,6 @@ begin
   return (select count(*) from private.outbox where kind = 'stripe.meter' and organization_id = tests.id('acme')) - before;
 end
 $$;
-insert into public.permissions (key, description) values ('billing.manage', 'Pay.') on conflict do nothing;
-insert into public.role_permissions (role_key, permission) values ('billing', 'billing.manage') on conflict do nothing;
 
 select tests.use(79);
 select is(tests.alerts(), 0::bigint, 'below 80 % nobody hears anything');
@@ -48,8 +46,8 @@ select is(tests.alerts(), 0::bigint, 'once');
 select results_eq(
   $$select payload ->> 'user_id', payload ->> 'metric', payload ->> 'threshold', payload ->> 'used', payload ->> 'quota'
     from private.outbox where kind = 'limits.alert' and organization_id = tests.id('acme') order by 1$$,
-  $$select tests.id(name)::text, 'api_requests', '80', '80', '100' from unnest(array['owner', 'billing']) as name order by 1$$,
-  'owners and those who pay, each in a message'
+  $$select tests.id(name)::text, 'api_requests', '80', '80', '100' from unnest(array['owner', 'admin', 'billing']) as name order by 1$$,
+  'those who manage billing, each in a message'
 );
 select tests.use(10);
 select is(tests.alerts(), 0::bigint, 'once, though it goes on');

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { diffSnapshots } from "../../functions/_shared/schema-diff.ts";
 import { contentHash, type SchemaSnapshot, type Table } from "../../functions/_shared/schema-snapshot.ts";
-import { diffSnapshots } from "../../functions/connections/introspection/diff.ts";
 
 const column = (name: string, type = "int") => ({
   name,

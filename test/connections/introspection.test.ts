@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { diffSnapshots } from "../../functions/_shared/schema-diff.ts";
 import {
   contentHash,
   type SchemaSnapshot,
   schemaSnapshotSchema,
 } from "../../functions/_shared/schema-snapshot.ts";
-import { diffSnapshots } from "../../functions/connections/introspection/diff.ts";
 import { startTdsServer } from "../support/tds/server.ts";
 import { hasMariadb, startMariadb } from "./mariadb-server.ts";
 import { mssqlCatalogueAnswers } from "./mssql-catalogue.ts";

@@ -1,4 +1,4 @@
-import { byName, type Column, type SchemaSnapshot, type Table } from "../../_shared/schema-snapshot.ts";
+import { byName, type Column, type SchemaSnapshot, type Table } from "./schema-snapshot.ts";
 
 type Part = "column" | "primary_key" | "foreign_key" | "index";
 
