@@ -1518,7 +1518,7 @@ export type Database = {
       complete_outbox: { Args: { p_ids: number[] }; Returns: undefined };
       create_api_key: {
         Args: {
-          p_allowed_cidrs?: unknown[];
+          p_allowed_cidrs?: string[];
           p_allowed_origins?: string[];
           p_application_id: string;
           p_environment?: string;
@@ -1846,7 +1846,7 @@ export type Database = {
       take_connection_test: { Args: { p_organization_id: string }; Returns: undefined };
       update_api_key: {
         Args: {
-          p_allowed_cidrs?: unknown[];
+          p_allowed_cidrs?: string[];
           p_allowed_origins?: string[];
           p_api_key_id: string;
           p_expires_at?: string;

@@ -73,3 +73,7 @@ const oneAddress = new RegExp(`^[^${special}]+@[^${special}]+$`, "u");
 
 /** A header is one line: what would end it is no part of it. */
 const oneLine = (text: string) => text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ").trim();
+
+/** A name within a mail of ours. It is other people's words: they must not look like paragraphs of ours, or bring links. */
+export const nameInMail = (name: string): string =>
+  oneLine(name).replace(/\b(https?):\/\//gi, "$1 ").slice(0, 100).trim();

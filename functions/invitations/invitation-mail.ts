@@ -1,4 +1,4 @@
-import type { Mail } from "../_shared/mailer.ts";
+import { type Mail, nameInMail } from "../_shared/mailer.ts";
 import type { NewInvitation, Surroundings } from "./backend.ts";
 
 /** Where the invited person decides. The token stands in the fragment, which browsers keep to themselves. */
@@ -12,9 +12,9 @@ export function invitationMail(
   { organizationName, roleName, inviterName }: Surroundings,
   link: string,
 ): Mail {
-  const inviter = oneLine(inviterName ?? "Somebody");
-  const organization = oneLine(organizationName ?? "an organization");
-  const role = oneLine(roleName ?? invitation.roleKey);
+  const inviter = nameInMail(inviterName ?? "Somebody");
+  const organization = nameInMail(organizationName ?? "an organization");
+  const role = nameInMail(roleName ?? invitation.roleKey);
   const until = new Date(invitation.expiresAt).toISOString().slice(0, 16).replace("T", " at ");
   return {
     to: invitation.email,
@@ -35,7 +35,3 @@ ends by itself.
 `,
   };
 }
-
-// Names are other people's words: they must not look like paragraphs of ours, or bring links of their own.
-const oneLine = (name: string) =>
-  name.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ").replace(/\b(https?):\/\//gi, "$1 ").slice(0, 100).trim();

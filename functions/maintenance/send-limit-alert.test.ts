@@ -88,5 +88,7 @@ Deno.test("the name of an organization brings no lines and no links; overage is 
     "Acme\r\nBcc: all@example.com https://evil.example",
   );
   assert.doesNotMatch(subject + text, /\nBcc|https:\/\//);
+  const long = limitMail(payload, "ada@example.com", `<b>${"a".repeat(5000)}`);
+  assert.ok(long.subject.length < 200, "nor a page of its own");
   assert.match(text, /billed by your plan/);
 });

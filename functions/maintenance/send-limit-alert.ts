@@ -2,7 +2,7 @@ import type { SupabaseContext } from "@supabase/server";
 import { z } from "zod";
 import type { Database } from "../../types/database.ts";
 import { dataOf } from "../_shared/database-errors.ts";
-import type { Mail, Mailer } from "../_shared/mailer.ts";
+import { type Mail, type Mailer, nameInMail } from "../_shared/mailer.ts";
 import type { Consumer } from "./consumer.ts";
 
 const alert = z.object({
@@ -52,8 +52,7 @@ export function limitMail(
     ? "What goes beyond it is billed by your plan."
     : "What goes beyond it is refused until then.";
   const number = (value: number) => value.toLocaleString("en");
-  // A name is other people's words: it must not bring links or lines of its own.
-  const organization = name.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ").replace(/\b(https?):\/\//gi, "$1 ");
+  const organization = nameInMail(name);
   return {
     to,
     subject: `${organization} has used ${threshold} % of this month's ${metric}`,

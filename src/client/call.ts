@@ -12,7 +12,7 @@ export interface CallOptions {
 /** Calls functions of the database, each with the codes that its comment in SQL names. */
 export const createCaller =
   (supabase: SupabaseClient<Database>) =>
-  <Name extends keyof Rpcs, Code extends string>(
+  <Name extends keyof Rpcs, const Code extends string>(
     name: Name,
     args: Rpcs[Name]["Args"],
     codes: readonly Code[],

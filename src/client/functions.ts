@@ -40,7 +40,8 @@ export interface FunctionsClient<Paths = paths> {
 export interface FunctionsClientOptions {
   /** The project's URL. */
   url: string;
-  publishableKey: string;
+  /** Left out where an API key says enough. */
+  publishableKey?: string;
   /** The access token of this moment; null when nobody is signed in. Asked before each request. */
   accessToken: () => Promise<string | null>;
   fetch?: typeof fetch | undefined;
@@ -55,7 +56,7 @@ export function createFunctionsClient(options: FunctionsClientOptions): Function
   });
   client.use({
     async onRequest({ request: { headers } }) {
-      if (!headers.has("apikey")) headers.set("apikey", publishableKey);
+      if (publishableKey && !headers.has("apikey")) headers.set("apikey", publishableKey);
       if (headers.has("authorization")) return;
       const token = await accessToken();
       if (token) headers.set("authorization", `Bearer ${token}`);

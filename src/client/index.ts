@@ -1,4 +1,5 @@
 export type { ActivityClient, ActivityEntry, ActivityListOptions } from "./activity.ts";
+export { type ApiClient, type ApiClientOptions, createApiClient } from "./api.ts";
 export type { Artifact, ArtifactLink, ArtifactsClient, UploadOptions } from "./artifacts.ts";
 export type { AuditEntry, AuditLogOptions } from "./audit-log.ts";
 export type { BillingClient, Selection, SoldPlan } from "./billing.ts";

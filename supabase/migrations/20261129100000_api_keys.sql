@@ -22,7 +22,10 @@ language sql immutable
 set search_path = ''
 as $$
   select coalesce(
-    bool_and(origin is not null and origin ~ '\Ahttps?://([a-z0-9.-]{1,253}|\[[0-9a-f:.]+\])(:[0-9]{1,5})?\Z'), true
+    bool_and(
+      origin is not null and origin ~ '\Ahttps?://([a-z0-9._-]{1,253}|\[[0-9a-f:.]+\])(:[0-9]{1,5})?\Z'
+      and origin !~ '\A(http://.*:80|https://.*:443)\Z'
+    ), true
   )
   from unnest(p_origins) as origin
 $$;

@@ -52,9 +52,28 @@ begin
 end
 $$;
 
+-- As texts they come, so that what is none gets an answer of ours.
+create function private.to_cidrs(p_texts text[]) returns cidr[]
+language plpgsql immutable strict
+set search_path = ''
+as $$
+declare
+  wrong text;
+begin
+  select coalesce(left(range, 50), 'null') into wrong from unnest(p_texts) as range
+  where range is null or not pg_input_is_valid(range, 'cidr')
+  limit 1;
+  if found then
+    raise exception using errcode = '22023', hint = 'invalid_cidrs',
+      message = format('%s is no range of addresses. One is like 203.0.113.0/24 or 2001:db8::/32, with zeros after its prefix.', wrong);
+  end if;
+  return p_texts::cidr[];
+end
+$$;
+
 create function private.create_api_key(
   p_application_id uuid, p_name text, p_scopes text[], p_environment text, p_expires_at timestamptz,
-  p_workflow_ids uuid[], p_allowed_cidrs cidr[], p_allowed_origins text[]
+  p_workflow_ids uuid[], p_allowed_cidrs text[], p_allowed_origins text[]
 ) returns table (api_key_id uuid, secret text)
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -91,7 +110,7 @@ begin
   )
   values (
     organization, p_application_id, p_name, p_environment, array(select distinct unnest(p_scopes) order by 1),
-    coalesce(p_workflow_ids, '{}'), coalesce(p_allowed_cidrs, '{}'), coalesce(p_allowed_origins, '{}'),
+    coalesce(p_workflow_ids, '{}'), coalesce(private.to_cidrs(p_allowed_cidrs), '{}'), coalesce(p_allowed_origins, '{}'),
     left(secret, 12), right(secret, 4), p_expires_at, auth.uid(), auth.uid()
   )
   returning id into api_key_id;
@@ -144,7 +163,7 @@ $$;
 -- What is null stays as it is.
 create function private.update_api_key(
   p_api_key_id uuid, p_name text, p_scopes text[], p_expires_at timestamptz, p_workflow_ids uuid[],
-  p_allowed_cidrs cidr[], p_allowed_origins text[]
+  p_allowed_cidrs text[], p_allowed_origins text[]
 ) returns public.api_keys
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -171,7 +190,7 @@ begin
     end,
     expires_at = coalesce(p_expires_at, expires_at),
     workflow_ids = coalesce(p_workflow_ids, workflow_ids),
-    allowed_cidrs = coalesce(p_allowed_cidrs, allowed_cidrs),
+    allowed_cidrs = coalesce(private.to_cidrs(p_allowed_cidrs), allowed_cidrs),
     allowed_origins = coalesce(p_allowed_origins, allowed_origins)
   where id = key.id
   returning * into key;
@@ -195,7 +214,7 @@ $$;
 
 create function public.create_api_key(
   p_application_id uuid, p_name text, p_scopes text[], p_environment text default 'live',
-  p_expires_at timestamptz default null, p_workflow_ids uuid[] default '{}', p_allowed_cidrs cidr[] default '{}',
+  p_expires_at timestamptz default null, p_workflow_ids uuid[] default '{}', p_allowed_cidrs text[] default '{}',
   p_allowed_origins text[] default '{}'
 ) returns table (api_key_id uuid, secret text)
 language sql
@@ -206,7 +225,7 @@ as $$
   )
 $$;
 comment on function public.create_api_key is
-  'A new key; its secret is shown this once. Codes (hint): application_not_found, not_permitted, scope_above_own, invalid_expiry, limit_reached.';
+  'A new key; its secret is shown this once. Codes (hint): application_not_found, not_permitted, scope_above_own, invalid_expiry, invalid_cidrs, limit_reached.';
 
 create function public.rotate_api_key(p_api_key_id uuid, p_overlap interval default '1 day')
 returns table (api_key_id uuid, secret text, previous_valid_until timestamptz)
@@ -225,7 +244,7 @@ comment on function public.revoke_api_key is
 
 create function public.update_api_key(
   p_api_key_id uuid, p_name text default null, p_scopes text[] default null, p_expires_at timestamptz default null,
-  p_workflow_ids uuid[] default null, p_allowed_cidrs cidr[] default null, p_allowed_origins text[] default null
+  p_workflow_ids uuid[] default null, p_allowed_cidrs text[] default null, p_allowed_origins text[] default null
 ) returns public.api_keys
 language sql
 set search_path = ''
@@ -235,7 +254,7 @@ as $$
   )
 $$;
 comment on function public.update_api_key is
-  'Renames, narrows, or shortens; null leaves as it is. Codes (hint): api_key_not_found, api_key_revoked, api_key_widened, invalid_expiry.';
+  'Renames, narrows, or shortens; null leaves as it is. Codes (hint): api_key_not_found, api_key_revoked, api_key_widened, invalid_expiry, invalid_cidrs.';
 
 create function public.adopt_api_key(p_api_key_id uuid) returns public.api_keys
 language sql

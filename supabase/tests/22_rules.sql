@@ -108,7 +108,11 @@ insert into refused values
   ('invalid_origins', $$update public.api_keys set allowed_origins = '{https://example.com/}'$$),
   ('invalid_origins', $$update public.api_keys set allowed_origins = '{null}'$$),
   ('invalid_origins', $$update public.api_keys set allowed_origins = '{*}'$$),
-  ('none', $$update public.api_keys set allowed_origins = '{https://example.com,http://localhost:3000,http://[::1]:80}'$$),
+  ('invalid_origins', $$update public.api_keys set allowed_origins = '{https://Example.com}'$$),
+  ('invalid_origins', $$update public.api_keys set allowed_origins = '{https://example.com:443}'$$),
+  ('invalid_origins', $$update public.api_keys set allowed_origins = '{http://example.com:80}'$$),
+  ('invalid_origins', $$update public.api_keys set allowed_origins = array['null']$$),
+  ('none', $$update public.api_keys set allowed_origins = '{https://example.com,http://localhost:3000,http://[::1]:8080}'$$),
 
   ('invalid_environments', $$update public.applications set environments = '[]'$$),
   ('invalid_application_name', $$update public.applications set name = '<b>'$$),

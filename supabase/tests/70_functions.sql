@@ -158,6 +158,7 @@ insert into callers values
   ('private.sync_plan', 'service_role'),
   ('private.take_connection_test', 'authenticated'),
   ('private.take_token', ''),
+  ('private.to_cidrs', ''),
   ('private.token_hash', ''),
   ('private.update_connection', 'authenticated'),
   ('private.settle_expired_leases', ''),

@@ -2,7 +2,7 @@
 -- more than the plan has.
 begin;
 \ir support/tenants.psql
-select plan(47);
+select plan(50);
 
 create temporary table made (name text, id uuid, secret text);
 grant all on made to authenticated;
@@ -91,6 +91,9 @@ from (values
   ($$p_expires_at => now() - interval '1 day'$$, '22023 invalid_expiry'),
   ($$p_workflow_ids => array[gen_random_uuid()]$$, 'yes'),
   ($$p_allowed_cidrs => '{10.0.0.0/8,2001:db8::/32}'$$, 'yes'),
+  ($$p_allowed_cidrs => '{10.0.0.1/8}'$$, '22023 invalid_cidrs'),
+  ($$p_allowed_cidrs => '{10.0.0.0/8,example.com}'$$, '22023 invalid_cidrs'),
+  ($$p_allowed_cidrs => '{null}'$$, '22023 invalid_cidrs'),
   ($$p_allowed_origins => '{https://example.com}'$$, 'yes')
 ) as changes (change, expected);
 select public.update_api_key(

@@ -2,7 +2,7 @@
 begin;
 \ir support/tenants.psql
 \ir support/clock.psql
-select plan(58);
+select plan(67);
 
 select tests.add_key('rocket-key', 'rocket', 'owner');
 select tests.grant_plan('api_requests.per_second', 10), tests.grant_plan('key_requests.per_second', 10),
@@ -68,6 +68,20 @@ from (values
   ($$update public.api_keys set granted_by = tests.id('auditor')$$, '{}', 'applications.read', 'allowed'),
   ($$update public.api_keys set granted_by = tests.id('auditor'); delete from public.role_permissions where role_key = 'custom:auditor'$$,
     '{}', 'applications.read', 'forbidden_scope'),
+  ($$update public.api_keys set granted_by = tests.id('developer')$$, '{}', 'applications.read', 'allowed'),
+  ($$update public.api_keys set granted_by = tests.id('developer'); select tests.sign_in('owner');
+     select public.change_member_role(tests.id('acme'), tests.id('developer'), 'billing'); select tests.become_postgres()$$,
+    '{}', 'applications.read', 'forbidden_scope'),
+  ($$update public.api_keys set granted_by = tests.id('developer'); select tests.sign_in('owner');
+     select public.remove_member(tests.id('acme'), tests.id('developer')); select tests.become_postgres()$$,
+    '{}', 'applications.read', 'forbidden_scope'),
+  ($$update public.api_keys set granted_by = tests.id('developer'); select tests.sign_in('developer');
+     select public.leave_organization(tests.id('acme')); select tests.sign_in('owner');
+     select public.adopt_api_key(tests.id('rocket-key')); select tests.become_postgres()$$, '{}', 'applications.read', 'allowed'),
+  ($$update public.api_keys set granted_by = tests.id('developer'); select tests.sign_in('owner');
+     select public.remove_member(tests.id('acme'), tests.id('developer')); select tests.become_postgres();
+     insert into public.memberships (organization_id, user_id, role_key) values (tests.id('acme'), tests.id('developer'), 'viewer')$$,
+    '{}', 'applications.read', 'allowed'),
   ($$update public.organizations set closed_at = now(); update public.memberships set active = false$$, '{}', 'applications.read', 'organization_closed'),
   ($$create or replace function private.subscription_state(p_organization_id uuid) returns text language sql as $f$ select 'suspended' $f$;
      select private.entitlements_changed(array[tests.id('acme')])$$, '{}', 'applications.read', 'payment_required'),
@@ -83,6 +97,10 @@ from (values
   ($$update public.api_keys set allowed_origins = '{https://example.com}'$$, '{"origin": "https://example.com"}', 'applications.read', 'allowed'),
   ($$update public.api_keys set allowed_origins = '{https://example.com}'$$, '{"origin": "https://example.com.evil"}', 'applications.read', 'forbidden_origin'),
   ($$update public.api_keys set allowed_origins = '{https://example.com}'$$, '{}', 'applications.read', 'forbidden_origin'),
+  ($$update public.api_keys set allowed_origins = '{https://example.com}'$$, '{"origin": "null"}', 'applications.read', 'forbidden_origin'),
+  ($$update public.api_keys set allowed_origins = '{https://example.com}'$$, '{"origin": "https://example.com:8443"}', 'applications.read', 'forbidden_origin'),
+  ($$update public.api_keys set allowed_origins = '{https://example.com}'$$, '{"origin": "http://example.com"}', 'applications.read', 'forbidden_origin'),
+  ($$update public.api_keys set allowed_origins = '{https://example.com}'$$, '{"origin": ["https://example.com"]}', 'applications.read', 'forbidden_origin'),
   ($$update public.api_keys set workflow_ids = array[tests.id('w1')]$$, jsonb_build_object('workflow_id', tests.id('w1')), 'applications.read', 'allowed'),
   ($$update public.api_keys set workflow_ids = array[tests.id('w1')]$$, jsonb_build_object('workflow_id', tests.id('w2')), 'applications.read', 'forbidden_scope'),
   ($$update public.api_keys set workflow_ids = array[tests.id('w1')]$$, '{"workflow_id": "w1"}', 'applications.read', 'forbidden_scope'),

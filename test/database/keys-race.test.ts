@@ -167,6 +167,42 @@ test("a key is rotated under load, and no request with either secret is refused"
   expect(codes).toEqual({ allowed: connections * 5 });
 });
 
+test("rotated by many and revoked at once: one secret goes on, then none, whoever was first", async () => {
+  await limitTo(sql, tenant.crowd.organization, {});
+  const { crowd, owner, key } = tenant;
+  const rotate = () =>
+    crowd.as(owner, async (request) => {
+      const [rotated] = await request<{ secret: string }[]>`
+        select secret from public.rotate_api_key(${key.id}, '0')`;
+      return hashOf(rotated?.secret ?? "");
+    });
+  const revoke = () => crowd.as(owner, (request) => request`select public.revoke_api_key(${key.id})`);
+  const codesOf = (hashes: Buffer[]) =>
+    Promise.all(hashes.map(async (hash) => (await decide(sql, hash)).code));
+
+  const rotated = await Promise.all(Array.from({ length: 20 }, rotate));
+  const codes = await codesOf([key.hash, ...rotated]);
+  expect(codes.toSorted().slice(0, 2)).toEqual(["allowed", "expired"]);
+  expect(new Set(codes)).toEqual(new Set(["allowed", "expired", "invalid_key"]));
+  const [stored] = await sql`
+    select count(*)::integer as secrets, count(*) filter (where valid_until = 'infinity')::integer as lasting
+    from private.api_key_secrets where key_id = ${key.id}`;
+  expect(stored).toEqual({ secrets: 2, lasting: 1 });
+
+  const attempts = await Promise.allSettled(
+    Array.from({ length: 20 }, (_, n) => (n % 5 === 0 ? revoke() : rotate())),
+  );
+  const { done = 0, api_key_revoked = 0, ...others } = tally(attempts);
+  expect([done + api_key_revoked, others]).toEqual([20, {}]);
+  expect(attempts.filter(({ status }, n) => n % 5 === 0 && status === "fulfilled")).toHaveLength(1);
+  const made = attempts.flatMap((one) =>
+    one.status === "fulfilled" && Buffer.isBuffer(one.value) ? [one.value] : [],
+  );
+  for (const code of await codesOf([key.hash, ...rotated, ...made])) {
+    expect(["revoked", "invalid_key"]).toContain(code);
+  }
+});
+
 test.each([
   ["a quota that is used up", 50],
   ["no quota", null],
