@@ -10,6 +10,8 @@ import { connectFor, detectRuntime } from "../../functions/connections/runtime.t
 import { createTester } from "../../functions/connections/tester.ts";
 import type { RunRequest } from "./runtimes.ts";
 
+// One for each request that is under way.
+process.setMaxListeners(0);
 const lines = createInterface({ input: process.stdin });
 lines.on("line", async (line) => {
   const { id, ...request } = JSON.parse(line) as RunRequest & { id: number };

@@ -7,7 +7,7 @@ import { expectFailure, expectSuccess, serverAnswers, version } from "./support.
 const day = 86_400_000;
 const signed = { subject: "db.test", names: ["db.test"], issuer: testAuthority };
 
-describe.each(runtimes)("$name", (runtime) => {
+describe.concurrent.each(runtimes)("$name", (runtime) => {
   const runner = startRunner(runtime);
   afterAll(() => runner.stop());
 
