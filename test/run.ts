@@ -56,6 +56,7 @@ const steps: Step[] = [
   { name: "unit", command: project("unit") },
   { name: "connections", command: project("connections") },
   { name: "mongo", command: project("mongo") },
+  { name: "database: pgTAP", command: project("pgtap") },
   { name: "database", command: project("database") },
   // Against a project that is given, the files share one database.
   {
