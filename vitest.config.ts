@@ -8,7 +8,16 @@ export default defineConfig({
     projects: [
       { extends: true, test: { name: "unit", include: ["src/**/*.test.ts", "test/*.test.ts"] } },
       { extends: true, test: { name: "gateway", include: ["test/gateway/*.test.ts"] } },
-      { extends: true, test: { name: "connections", include: ["test/connections/*.test.ts"] } },
+      {
+        extends: true,
+        // Most of the time is spent waiting: for silence, for a connection's end, for a process.
+        test: {
+          name: "connections",
+          include: ["test/connections/*.test.ts"],
+          maxConcurrency: 10,
+          maxWorkers: 2,
+        },
+      },
       {
         extends: true,
         test: { name: "mongo", include: ["test/mongo/*.test.ts"], globalSetup: "test/mongo/server.ts" },

@@ -33,19 +33,20 @@ const benchmark: Benchmark = {
       report.step(`${ROUNDS} × ${BATCH} events, ingested and copied`);
       await sql`create table bare (like public.usage_events)`;
       const variants = {
-        copied: () => copy(sql, organization, batchOf(application)),
-        ingested: async () => {
-          const events = JSON.stringify(batchOf(application));
+        copied: (events: Event[]) => copy(sql, organization, events),
+        ingested: async (events: Event[]) => {
           const [answer] = await sql`
-            select accepted from public.ingest_usage(${organization}, ${events}::text::jsonb)`;
+            select accepted from public.ingest_usage(${organization}, ${JSON.stringify(events)}::text::jsonb)`;
           if (answer?.["accepted"] !== BATCH) throw new Error("Not all were accepted.");
         },
       };
       const samples = { copied: [] as number[], ingested: [] as number[] };
       for (let round = -3; round < ROUNDS; round++) {
         for (const name of ["copied", "ingested"] as const) {
+          // Events are at hand before the clock starts; to write them as either side wants them is part of its work.
+          const events = batchOf(application);
           const start = performance.now();
-          await variants[name]();
+          await variants[name](events);
           if (round >= 0) samples[name].push(performance.now() - start);
         }
       }
@@ -106,6 +107,8 @@ async function measureRollups(report: Report) {
   );
 }
 
+type Event = ReturnType<typeof batchOf>[number];
+
 function batchOf(application: string) {
   const now = Date.now();
   return Array.from({ length: BATCH }, (_, n) => ({
@@ -118,7 +121,7 @@ function batchOf(application: string) {
   }));
 }
 
-async function copy(sql: Sql, organization: string, events: ReturnType<typeof batchOf>) {
+async function copy(sql: Sql, organization: string, events: Event[]) {
   const receivedAt = new Date().toISOString();
   const lines = events.map(
     (event) =>

@@ -17,7 +17,7 @@ export const failureMessages = {
   unsupported_server:
     "What answers there does not speak this engine's protocol, or speaks a version that is not supported.",
   runtime_unsupported:
-    "The server is there, but an encrypted login to it cannot be tried from this runtime. See CONNECTIONS_URL in the operations page.",
+    "This runtime cannot log in to the server as asked. Give the port rather than an instance, TLS mode strict where SQL Server is 2022 or later, or see CONNECTIONS_URL in the operations page.",
 } as const;
 
 export type FailureCode = keyof typeof failureMessages;

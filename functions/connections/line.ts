@@ -36,7 +36,8 @@ export interface Line {
   hangUp(): void;
 }
 
-const connectTo: Connect = (host, port) =>
+/** The usual way. */
+export const connectByNode: Connect = (host, port) =>
   connect({ host, port, family: host.includes(":") ? 6 : 4, autoSelectFamily: false, noDelay: true });
 
 // node:timers/promises leaves its timer behind on Deno 2.1.
@@ -54,7 +55,7 @@ const sleepFor = (ms: number, signal: AbortSignal) =>
 export function openLine(host: Host, options: LineOptions, signal: AbortSignal): Line {
   const {
     guard,
-    connect = connectTo,
+    connect = connectByNode,
     clock = () => performance.now(),
     sleep = sleepFor,
     attemptMs = 5000,

@@ -10,7 +10,7 @@ import type {
 } from "./engine.ts";
 import { ConnectionFailure } from "./failures.ts";
 import { type Line, type LineOptions, openLine } from "./line.ts";
-import type { Runtime } from "./runtime.ts";
+import { connectFor, type Runtime } from "./runtime.ts";
 
 /** A database to connect to, as it was described. */
 export interface Target {
@@ -78,7 +78,7 @@ export function createTester(options: TesterOptions): Tester {
     try {
       const { pin, dial, redirect, phases } = line = openLine(
         hostOf(target),
-        { ...options, guard },
+        { ...options, guard, connect: options.connect ?? connectFor(runtime) },
         signal,
       );
       const { host } = target;

@@ -1,9 +1,11 @@
+import { createDocuments } from "../_documents/documents.ts";
 import { createMailer } from "../_shared/mailer.ts";
 import type { Mongo } from "../_shared/mongo.ts";
 import type { StripeAccount } from "../_shared/stripe.ts";
 import type { Consumer } from "./consumer.ts";
 import { deleteCustomer } from "./delete-customer.ts";
 import { deleteDocuments } from "./delete-documents.ts";
+import { forgetConnection } from "./forget-connection.ts";
 import { pushSeats } from "./push-seats.ts";
 import { stopRenewal } from "./stop-renewal.ts";
 import { reportMeter } from "./report-meter.ts";
@@ -22,6 +24,7 @@ export function outboxConsumers(
       consume: (entry, timeIsUp) =>
         mongo.run((database) => deleteDocuments(database, entry.organization_id, timeIsUp)),
     },
+    forgetConnection(createDocuments({ mongo }), environment),
     pushSeats(stripe),
     stopRenewal(stripe),
     deleteCustomer(stripe),

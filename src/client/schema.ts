@@ -90,7 +90,7 @@ export function createSchemaClient(functions: FunctionsClient) {
         ...until(options),
       }),
 
-    /** Drafts of workflows that a table's keys suggest: each can be given to `workflows.create`. */
+    /** Drafts that a table's keys suggest: name, slug and definition of each make a workflow as they are. */
     suggestions: (
       organizationId: string,
       connectionId: string,

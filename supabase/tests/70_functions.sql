@@ -129,6 +129,7 @@ insert into callers values
   ('private.rate_burst', ''),
   ('private.refresh_limits', ''),
   ('private.refusal', ''),
+  ('private.report_deleted_connection', ''),
   ('private.report_meters', ''),
   ('private.request_window', ''),
   ('private.require_assignable_role', ''),

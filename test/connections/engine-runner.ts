@@ -1,5 +1,4 @@
 // Runs engines in whatever runtime this is: one JSON request a line in, one answer a line out.
-import { connect } from "node:net";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { createAddressGuard } from "../../functions/_shared/address-guard.ts";
@@ -7,21 +6,25 @@ import type { ConnectionRequest, Engine, EngineName } from "../../functions/conn
 import { engines } from "../../functions/connections/engines/engines.ts";
 import { createMssql } from "../../functions/connections/engines/mssql.ts";
 import { ConnectionFailure } from "../../functions/connections/failures.ts";
-import { detectRuntime } from "../../functions/connections/runtime.ts";
+import { connectFor, detectRuntime } from "../../functions/connections/runtime.ts";
 import { createTester } from "../../functions/connections/tester.ts";
 import type { RunRequest } from "./runtimes.ts";
 
+// One for each request that is under way.
+process.setMaxListeners(0);
 const lines = createInterface({ input: process.stdin });
 lines.on("line", async (line) => {
   const { id, ...request } = JSON.parse(line) as RunRequest & { id: number };
   const unheard: string[] = [];
   const note = (error: unknown) => void unheard.push(String(error));
   process.on("unhandledRejection", note);
+  const began = performance.now();
   const answer = await run(request);
+  const took = performance.now() - began;
   // What a driver leaves behind comes up a turn later.
   await new Promise((resolve) => setTimeout(resolve, 60));
   process.off("unhandledRejection", note);
-  process.stdout.write(`${JSON.stringify({ id, ...answer, unheard })}\n`);
+  process.stdout.write(`${JSON.stringify({ id, ...answer, took, unheard })}\n`);
 });
 
 function engineOf(name: EngineName, settings: RunRequest["settings"]): Engine {
@@ -48,7 +51,8 @@ async function runGuarded(asked: RunRequest) {
       }),
     connect: (address, port) => {
       connected.push(address);
-      return connect(behind[address] ?? port, behind[address] ? "127.0.0.1" : address);
+      const dial = connectFor(detectRuntime());
+      return dial(behind[address] ? "127.0.0.1" : address, behind[address] ?? port);
     },
   });
   const target = {
@@ -79,6 +83,7 @@ async function run(asked: RunRequest) {
   const dials: ({ host: string; port: number } | null)[] = [];
   const deadline = Date.now() + within;
   const { address = "127.0.0.1", ...described } = given;
+  const runtime = settings?.oldDeno ? { tlsInsideTds: false } : detectRuntime();
   const request: ConnectionRequest = {
     database: "",
     options: {},
@@ -89,7 +94,7 @@ async function run(asked: RunRequest) {
       dials.push(redirect ?? null);
       if (redirect?.host === "blocked.test") return Promise.reject(new ConnectionFailure("blocked_address"));
       return new Promise((resolve, reject) => {
-        const socket = connect(redirect?.port ?? dialPort ?? given.port, address);
+        const socket = connectFor(runtime)(address, redirect?.port ?? dialPort ?? given.port);
         socket.once("connect", () => resolve(socket));
         socket.once("error", () => reject(new ConnectionFailure("refused")));
       });
@@ -97,7 +102,7 @@ async function run(asked: RunRequest) {
     signal: AbortSignal.timeout(within),
     timeLeft: () => Math.max(1, deadline - Date.now()),
     clock: () => performance.now(),
-    runtime: settings?.oldDeno ? { tlsInsideTds: false } : detectRuntime(),
+    runtime,
   };
   try {
     const value =

@@ -7,7 +7,7 @@ import { expectFailure, expectSuccess, serverAnswers, startDecoy } from "./suppo
 const canary = "canary-7f3a-password";
 const modes = ["disable", "verify-full", "strict"] as const;
 
-describe.each(runtimes)("$name", (runtime) => {
+describe.concurrent.each(runtimes)("$name", (runtime) => {
   const runner = startRunner(runtime);
   afterAll(() => runner.stop());
 

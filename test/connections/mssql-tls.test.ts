@@ -7,7 +7,7 @@ import { expectFailure, expectSuccess, serverAnswers, version } from "./support.
 const day = 86_400_000;
 const signed = { subject: "db.test", names: ["db.test"], issuer: testAuthority };
 
-describe.each(runtimes)("$name", (runtime) => {
+describe.concurrent.each(runtimes)("$name", (runtime) => {
   const runner = startRunner(runtime);
   afterAll(() => runner.stop());
 
@@ -150,11 +150,37 @@ describe.each(runtimes)("$name", (runtime) => {
     expectFailure(untrusted, "tls_failed", "self_signed");
   });
 
-  it("where the platform lets nobody listen: what a probe learns, at once", async () => {
-    const { answer, server } = await against({}, { settings: { localPair: "none" } });
-    expectFailure(answer, "runtime_unsupported");
-    expect(answer.failure?.facts).toEqual({ version: "16.0.4100", encryption: "on" });
-    expect(server.logins).toEqual([]);
+  describe("where TLS inside TDS is not to be had", () => {
+    const settings = { localPair: "none" } as const;
+
+    it("a server that speaks TDS 8 is logged into by that, its certificate checked in full", async () => {
+      for (const mode of ["verify-full", "verify-ca", "require"] as const) {
+        const { answer, server } = await against({}, { settings, tls: { mode } });
+        expectSuccess(answer);
+        expect(answer.value.tls.version).toBe("TLSv1.3");
+        expect(server.logins).toMatchObject([{ tls: "TLSv1.3", user: "sa" }]);
+      }
+      const { answer } = await against({}, { settings, password: "wrong" });
+      expectFailure(answer, "login_failed");
+      const other = makeCertificate({ ...signed, names: ["other.test"] });
+      const { answer: misnamed, server } = await against({ identity: other }, { settings });
+      expectFailure(misnamed, "tls_failed", "wrong_name");
+      expect(server.logins).toEqual([]);
+    });
+
+    it("of any other, what a probe learns", async () => {
+      const { answer, server } = await against({ strict: false }, { settings });
+      expectFailure(answer, "runtime_unsupported");
+      expect(answer.failure?.facts).toEqual({ version: "16.0.4100", encryption: "on" });
+      expect(server.logins).toEqual([]);
+    });
+
+    it("within the time, of one that does not say no to TDS 8", async () => {
+      const { answer } = await against({ fault: "silent_in_tls" }, { settings });
+      expectFailure(answer, "runtime_unsupported");
+      expect(answer.failure?.facts).toEqual({ version: "16.0.4100", encryption: "on" });
+      expect(answer.took).toBeLessThan(5000);
+    });
   });
 
   it.skipIf(runtime.name === "Node")("Deno's own TLS serves on every Deno", async () => {

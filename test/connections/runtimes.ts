@@ -47,6 +47,8 @@ export interface RunAnswer {
   thrown?: string;
   /** Each dial: null, or where the server had sent it. */
   dials: ({ host: string; port: number } | null)[];
+  /** Milliseconds. */
+  took: number;
   /** Rejections that nobody handled. */
   unheard: string[];
 }
@@ -68,6 +70,16 @@ export const runtimes: Runtime[] = [
   ...(hosted ? [{ name: "Deno 2.1.14, as hosted", old: true, command: deno(hosted) }] : []),
 ];
 if (!hosted) console.warn("! Deno 2.1.14 cannot be had for this platform: the engines are not tested on it.");
+
+/** The hosted runtime where nothing may be done on the network but to connect to these ports: no listening, no loopback. */
+export function confined(ports: number[]): Runtime | undefined {
+  if (!hosted) return undefined;
+  // TLS wants leave for the name in the certificate.
+  const net = ["db.test", "other.test", ...ports.map((port) => `127.0.0.1:${port}`)];
+  const leave = ["--allow-read", "--allow-env", "--allow-sys", `--allow-net=${net.join()}`];
+  const command = [hosted, "run", "--no-check", "--no-prompt", ...leave];
+  return { name: "Deno 2.1.14, confined", old: true, command };
+}
 
 /** Starts a process of this runtime that runs engines; one for a test file. */
 export function startRunner({ command }: Runtime, environment: Record<string, string> = {}) {
@@ -99,11 +111,12 @@ export function startRunner({ command }: Runtime, environment: Record<string, st
       }),
     /** All that it has answered so far. */
     printed: () => printed,
-    stop: () => {
+    stop: async () => {
+      if (runner.exitCode !== null) return;
       const ended = new Promise<void>((resolve) => runner.once("exit", () => resolve()));
       runner.stdin.end();
       runner.kill();
-      return ended;
+      await ended;
     },
   };
 }

@@ -158,6 +158,56 @@ test(
   60_000,
 );
 
+test("a batch that meets a key on its way counts the rest; with a snapshot too old to see that key, it counts nothing", () =>
+  withCrowd(async ({ organization }) => {
+    const events = ["alone", "met", "new"].map((idempotency_key) => ({
+      idempotency_key,
+      metric: "api_requests",
+      quantity: 1,
+    }));
+    const meets = async (
+      isolation: "read committed" | "repeatable read",
+      met: SentEvent[],
+      batch: SentEvent[],
+    ) => {
+      const claimed = Promise.withResolvers<void>();
+      const seen = Promise.withResolvers<number>();
+      const first = sql.begin(async (transaction) => {
+        await ingest(transaction, organization, met);
+        claimed.resolve();
+        await othersWaitFor(await seen.promise);
+      });
+      const second = sql.begin(`isolation level ${isolation}`, async (transaction) => {
+        const [backend] = await transaction`select pg_backend_pid() as pid`;
+        await claimed.promise;
+        seen.resolve(backend?.["pid"]);
+        return await ingest(transaction, organization, batch);
+      });
+      const [answer] = await Promise.allSettled([second, first.catch(seen.reject)]);
+      return answer;
+    };
+    /** Until that connection waits for a lock: for ours, since nobody else holds one that it wants. */
+    const othersWaitFor = async (pid: number) => {
+      for (;;) {
+        const [row] = await sql`select cardinality(pg_blocking_pids(${pid})) > 0 as waits`;
+        if (row?.["waits"]) return;
+      }
+    };
+
+    const met = await meets("read committed", events.slice(1, 2), events);
+    expect(met).toMatchObject({ value: { accepted: 2, duplicates: 1, rejected: [] } });
+
+    const others = events.map((event) => ({ ...event, idempotency_key: `other ${event.idempotency_key}` }));
+    const refused = await meets("repeatable read", others.slice(1, 2), others);
+    expect(refused).toMatchObject({ status: "rejected", reason: { code: "40001" } });
+
+    const [figures] = await sql`
+      select (select count(*)::int from public.usage_events where organization_id = ${organization}) as events,
+        (select count(*)::int from private.usage_keys where organization_id = ${organization}) as keys,
+        private.metric_used(${organization}, 'api_requests')::int as used`;
+    expect(figures).toEqual({ events: 4, keys: 4, used: 4 });
+  }));
+
 test("batches of different keys do not wait for each other until they count", () =>
   withCrowd(async ({ organization }) => {
     const other = await gather(sql);

@@ -1,4 +1,6 @@
 import { isIPv6 } from "node:net";
+import { mayListen } from "../../deno-socket.ts";
+import { ConnectionFailure } from "../../failures.ts";
 
 const uniqueInstance = 0x04;
 const reply = 0x05;
@@ -9,6 +11,7 @@ const patienceMilliseconds = 1000;
  * Asks the SQL Server Browser at a checked address for the TCP port of an instance ([MC-SQLR]).
  *
  * @returns undefined when nobody answers, or the instance is unknown or has no TCP port.
+ * @throws {ConnectionFailure} `runtime_unsupported` where the platform takes no datagrams.
  */
 export async function findInstancePort(
   address: string,
@@ -16,6 +19,8 @@ export async function findInstancePort(
   browserPort: number,
   signal: AbortSignal,
 ): Promise<number | undefined> {
+  // Where it does not, Deno's datagram socket ends the process.
+  if (!mayListen()) throw new ConnectionFailure("runtime_unsupported");
   const { createSocket } = await import("node:dgram");
   const socket = createSocket(isIPv6(address) ? "udp6" : "udp4");
   const question = Uint8Array.from([uniqueInstance, ...new TextEncoder().encode(instance), 0]);

@@ -1,10 +1,8 @@
 import { on, once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
+import { deno, type DenoTcp, mayListen } from "../../deno-socket.ts";
 
 const patienceMilliseconds = 2000;
-
-// A platform that lets nobody listen now will not do so later.
-let refused = false;
 
 /**
  * Two ends of a connection within this process, over loopback: TLS wants a real socket where a runtime, or a driver's
@@ -16,7 +14,7 @@ let refused = false;
 export async function loopbackPair<T>(
   dial: (port: number) => Promise<{ near: T; localPort: number | undefined }>,
 ): Promise<[near: T, far: Socket] | undefined> {
-  if (refused) return undefined;
+  if (!mayListen()) return undefined;
   const server = createServer();
   const given = new AbortController();
   const signal = AbortSignal.any([given.signal, AbortSignal.timeout(patienceMilliseconds)]);
@@ -34,7 +32,6 @@ export async function loopbackPair<T>(
       far.destroy();
     }
   } catch {
-    refused ||= !server.listening && !signal.aborted;
     return undefined;
   } finally {
     given.abort();
@@ -48,4 +45,12 @@ export async function dialByNode(port: number): Promise<{ near: Socket; localPor
   near.on("error", () => {});
   await once(near, "connect");
   return { near: near.setNoDelay(), localPort: near.localPort };
+}
+
+/** The same for one of Deno's own connections. */
+export async function dialByDeno(port: number): Promise<{ near: DenoTcp; localPort: number | undefined }> {
+  if (!deno) throw new TypeError("This is not Deno.");
+  const near = await deno.connect({ hostname: "127.0.0.1", port });
+  near.setNoDelay();
+  return { near, localPort: near.localAddr.port };
 }

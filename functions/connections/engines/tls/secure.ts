@@ -6,8 +6,8 @@ import { ConnectionFailure } from "../../failures.ts";
 import { untilAborted } from "../until-aborted.ts";
 import { assertCertificates, certificateFacts } from "./certificates.ts";
 import { tlsFailure } from "./failure.ts";
-import { dialByNode, loopbackPair } from "./loopback.ts";
-import { dialByDeno, native, startNativeTls } from "./native.ts";
+import { startDenoTls, takeConnection } from "../../deno-socket.ts";
+import { dialByDeno, dialByNode, loopbackPair } from "./loopback.ts";
 import { observeServer } from "./observer.ts";
 
 export interface SecureOptions {
@@ -102,31 +102,34 @@ function checks(host: string, mode: TlsMode): ConnectionOptions {
 
 /**
  * Deno before 2.5: node:tls hangs on all but a fresh socket, and takes a failed handshake for a good one. Deno.startTls
- * does neither, but wants a connection of Deno's own.
+ * does neither, but wants a connection of Deno's own, and tells nothing of the certificate. Over loopback we see it pass.
  */
 async function byDeno(
   server: Duplex,
-  { host, tls: { mode, ca } }: ConnectionRequest,
+  { host, tls: { mode, ca }, signal }: ConnectionRequest,
   { host: other = host, alpn, framing }: SecureOptions,
   pair: LocalPair,
 ): Promise<Secured> {
-  const ends = native && await pair(dialByDeno);
-  if (!ends) throw new ConnectionFailure("runtime_unsupported");
-  const [near, far] = ends;
   const observer = observeServer();
-  bridge(
-    server,
-    far,
-    framing ? [framing.unwrap, observer.stream] : [observer.stream],
-    framing ? [framing.wrap] : [],
-  );
+  const ends = await pair(dialByDeno);
+  const connection = ends ? ends[0] : framing ? undefined : takeConnection(server);
+  if (!connection) throw new ConnectionFailure("runtime_unsupported");
+  if (ends) {
+    const inwards = framing ? [framing.unwrap, observer.stream] : [observer.stream];
+    bridge(server, ends[1], inwards, framing ? [framing.wrap] : []);
+  }
   const facts = () => {
     const { version, certificate } = observer.observed();
     return { version, cipher: null, certificate: certificateFacts(certificate) };
   };
-  const stream = await startNativeTls(near, { host: other, ca, alpn }).catch((error) => {
+  const stream = await startDenoTls(connection, { host: other, ca, alpn }, signal).catch((error) => {
     throw tlsFailure(error, mode, facts().certificate);
   });
+  if (!ends) {
+    // Whoever ends the one that was dialled means this one.
+    server.once("close", () => stream.destroy());
+    if (server.destroyed) stream.destroy();
+  }
   return { stream, facts: facts() };
 }
 
