@@ -40,6 +40,8 @@ const variables = {
   CLIENT_IP_HEADER: z.string().regex(/^[a-z][a-z-]*$/, "expected a header's name in lower case").default(
     "cf-connecting-ip",
   ),
+  /** Present: the data plane decides on budget taken in advance, for so long at most. Absent: it asks for each request. */
+  API_LEASE_SECONDS: z.coerce.number<string>().int().min(1).max(5).optional(),
   /** What download links of artifacts are signed with. */
   ARTIFACT_LINK_KEYS: linkKeys.optional(),
   /** Where the product's own pages are: links in mails lead there. */

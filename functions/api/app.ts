@@ -24,6 +24,7 @@ export interface ApiOptions {
 /** The data plane: what tenants' own programs call, with an API key. */
 export function createApp({ decisions, ingest, leases, ipHeader, ...options }: ApiOptions): FunctionApp {
   const app = createFunction({ name: "api", ...options });
+  const key = { decisions, ...(leases && { leases }), ...(ipHeader && { ipHeader }) };
 
   const ping = createRoute({
     method: "get",
@@ -33,15 +34,7 @@ export function createApp({ decisions, ingest, leases, ipHeader, ...options }: A
     summary: "Tells whose API key this is",
     description: "Counts as one request. A way to try a key, and to see what is left of its limits.",
     security: [{ apiKey: [] }],
-    middleware: [
-      withApiKey({
-        scope: "applications.read",
-        metric: "api_requests",
-        decisions,
-        ...(leases && { leases }),
-        ...(ipHeader && { ipHeader }),
-      }),
-    ] as const,
+    middleware: [withApiKey({ ...key, scope: "applications.read", metric: "api_requests" })] as const,
     responses: {
       200: { description: "The key is good.", content: { "application/json": { schema: pong } } },
       ...errorResponses(...apiKeyErrors),
@@ -59,10 +52,6 @@ export function createApp({ decisions, ingest, leases, ipHeader, ...options }: A
     }, 200);
   });
 
-  addUsageRoute(
-    app,
-    { decisions, ...(leases && { leases }), ...(ipHeader && { ipHeader }) },
-    ingest,
-  );
+  addUsageRoute(app, key, ingest);
   return app;
 }

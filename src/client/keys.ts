@@ -101,7 +101,10 @@ export function createKeysClient(supabase: SupabaseClient<Database>) {
     revoke: (keyId: string, options?: CallOptions) =>
       call("revoke_api_key", { p_api_key_id: keyId }, ["api_key_not_found", "api_key_revoked"], options),
 
-    /** Renames, narrows, or shortens: a key never gets to do more than before. What is left out stays as it is. */
+    /**
+     * Renames, narrows, or shortens: a key never gets to do more than before. What is left out stays as it is. Addresses
+     * and origins are set by those who have all its scopes.
+     */
     update: (
       keyId: string,
       { name, scopes, ...limits }: KeyLimits & { name?: string; scopes?: string[] },
@@ -119,6 +122,7 @@ export function createKeysClient(supabase: SupabaseClient<Database>) {
           "api_key_not_found",
           "api_key_revoked",
           "api_key_widened",
+          "scope_above_own",
           "invalid_expiry",
           "invalid_api_key_name",
           "invalid_scopes",

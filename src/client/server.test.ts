@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { createUsageReporter, type RefusedReport, type UsageReporterOptions } from "./server.ts";
 import { createFakeFetch } from "./testing.ts";
 
@@ -164,4 +164,23 @@ test.each([0, -1, 1.5, Number.NaN, 1001])("a batch of %s is none", (batchSize) =
   expect(() => createUsageReporter({ url: "http://nectar.test", apiKey: "nk_test_x", batchSize })).toThrow(
     RangeError,
   );
+});
+
+test("told to come again next month, it does not come at once", async () => {
+  vi.useFakeTimers();
+  try {
+    const { reporter, sent } = connect((_, turn) =>
+      turn === 1
+        ? new Response("", { status: 429, headers: { "retry-after": String(31 * 86_400) } })
+        : Response.json(taken),
+    );
+    reporter.report({ metric: "rows_read" });
+    expect(await reporter.flush()).toBe(false);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(sent).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(3_600_000);
+    expect(sent).toHaveLength(2);
+  } finally {
+    vi.useRealTimers();
+  }
 });

@@ -56,6 +56,8 @@ interface Waiting {
 }
 
 const LONGEST_WAIT = 60_000;
+/** However long the backend says: a timer of more than 24 days would ring at once, and again. */
+const LONGEST_TIMER = 3_600_000;
 const LARGEST_BATCH = 1_000;
 
 /**
@@ -97,10 +99,13 @@ export function createUsageReporter({
 
   function wake(milliseconds: number) {
     if (timer || closed) return;
-    timer = setTimeout(() => {
-      timer = undefined;
-      void flush();
-    }, milliseconds);
+    timer = setTimeout(
+      () => {
+        timer = undefined;
+        void flush();
+      },
+      Math.min(milliseconds, LONGEST_TIMER),
+    );
     // Reports that wait do not keep a process alive: close() is for that.
     (timer as { unref?: () => void }).unref?.();
   }

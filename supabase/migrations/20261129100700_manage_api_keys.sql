@@ -172,6 +172,10 @@ declare
   key public.api_keys := private.manageable_api_key(p_api_key_id);
 begin
   perform private.require_future(p_expires_at);
+  -- Whoever opens a key to other addresses opens all that it can do to them.
+  if p_allowed_cidrs is not null or p_allowed_origins is not null then
+    perform private.require_scopes(key.organization_id, key.scopes);
+  end if;
   if not p_scopes <@ key.scopes
     or p_expires_at > key.expires_at
     or (key.workflow_ids <> '{}' and (p_workflow_ids = '{}' or not p_workflow_ids <@ key.workflow_ids))
@@ -254,7 +258,7 @@ as $$
   )
 $$;
 comment on function public.update_api_key is
-  'Renames, narrows, or shortens; null leaves as it is. Codes (hint): api_key_not_found, api_key_revoked, api_key_widened, invalid_expiry, invalid_cidrs.';
+  'Renames, narrows, or shortens; null leaves as it is. Codes (hint): api_key_not_found, api_key_revoked, api_key_widened, scope_above_own, invalid_expiry, invalid_cidrs.';
 
 create function public.adopt_api_key(p_api_key_id uuid) returns public.api_keys
 language sql

@@ -2,7 +2,7 @@
 -- more than the plan has.
 begin;
 \ir support/tenants.psql
-select plan(50);
+select plan(52);
 
 create temporary table made (name text, id uuid, secret text);
 grant all on made to authenticated;
@@ -138,6 +138,11 @@ select is(
   'who cannot do what a key can gets no hold of it: ' || operation
 )
 from unnest(array['adopt_api_key', 'rotate_api_key']) as operation;
+select is(
+  tests.outcome(format('select public.update_api_key((select id from made where name = %L), %s)', 'first', change)), 'denied',
+  'nor opens it to other places: ' || change
+)
+from unnest(array[$$p_allowed_cidrs => '{}'$$, $$p_allowed_origins => '{}'$$]) as change;
 select is(
   tests.outcome($$select public.revoke_api_key((select id from made where name = 'first'))$$), 'yes', 'but may end it'
 );

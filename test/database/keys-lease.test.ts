@@ -2,6 +2,9 @@ import postgres from "postgres";
 import { afterAll, afterEach, beforeEach, expect, inject, test } from "vitest";
 import { createDecisions } from "../../functions/_shared/decisions.ts";
 import { createLeases } from "../../functions/_shared/lease.ts";
+import { denoBinary } from "../../src/stack/functions/deno.ts";
+import { startInstance } from "../../src/stack/functions/instance.ts";
+import { repository } from "../../src/stack/repository.ts";
 import {
   account,
   addApplication,
@@ -13,7 +16,8 @@ import {
 } from "../support/api-keys.ts";
 import { type Crowd, gather } from "../support/crowd.ts";
 
-const sql = postgres(inject("project").databaseUrl, { max: 10, onnotice() {}, prepare: false });
+const { databaseUrl } = inject("project");
+const sql = postgres(databaseUrl, { max: 10, onnotice() {}, prepare: false });
 afterAll(() => sql.end());
 
 let statements = 0;
@@ -120,4 +124,52 @@ test("a key for single addresses is leased to each address on its own", async ()
   expect(codes).toEqual(["allowed", "forbidden_ip", "allowed", "allowed", "forbidden_ip"]);
   expect((await leases.decide(ask({ ip: "198.51.100.1" }), 1)).code).toBe("forbidden_ip");
   await leases.close();
+});
+
+test("the function as it is served decides by leases where it is told to: few rows, and the quota to the last one", async () => {
+  await limitTo(sql, crowd.organization, { perMonth: 300 });
+  const api = await startInstance({
+    name: "api",
+    directory: repository("functions"),
+    environment: { SUPABASE_DB_URL: databaseUrl, API_LEASE_SECONDS: "1" },
+    deno: denoBinary(),
+    onSpawn: () => {},
+    onLine: () => {},
+    bootLimitMs: 60_000,
+  });
+  try {
+    const ping = async () => {
+      const headers = { "x-api-key": key.secret };
+      const response = await fetch(`http://127.0.0.1:${api.port}/api/ping`, { headers });
+      await response.body?.cancel();
+      return response.status;
+    };
+    let admitted = 0;
+    // A block that was out when the quota seemed to be used up has come back a second later.
+    await expect
+      .poll(
+        async () => {
+          const statuses = await Promise.all(Array.from({ length: 100 }, ping));
+          expect(statuses.filter((status) => status !== 200 && status !== 429)).toEqual([]);
+          admitted += statuses.filter((status) => status === 200).length;
+          return admitted;
+        },
+        { timeout: 20_000, interval: 200 },
+      )
+      .toBe(300);
+    await expect
+      .poll(() => account(sql, crowd.organization), { timeout: 20_000 })
+      .toEqual({
+        used: 300,
+        logged: 300,
+        leased: 0,
+      });
+    const [rows] = await sql`
+      select count(*)::integer as written, bool_or(request_id like 'lease:%') as leases
+      from private.request_log where organization_id = ${crowd.organization}`;
+    expect(rows?.["leases"]).toBe(true);
+    expect(rows?.["written"]).toBeLessThan(100);
+  } finally {
+    await api.kill();
+  }
 });

@@ -31,8 +31,12 @@ test("a server reports usage with its key, and the organization sees it at once"
   reporter.report({ metric: "rows_read", quantity: 5, idempotencyKey: "the same" });
   reporter.report({ metric: "api_requests", quantity: 8500 });
   reporter.report({ metric: "rows read" });
+  reporter.report({ metric: "rows_read", dimensions: { typed_in: "\0\ud83d" } });
   expect(await reporter.close()).toBe(true);
-  expect(refused).toMatchObject([{ report: { metric: "rows read" }, reason: "invalid_metric" }]);
+  expect(refused).toMatchObject([
+    { report: { metric: "rows read" }, reason: "invalid_metric" },
+    { report: { metric: "rows_read" }, reason: "unstorable" },
+  ]);
 
   const question = {
     metric: "rows_read",
