@@ -34,6 +34,8 @@ export function createMongo({ uri, selectionTimeoutMs = 3000 }: MongoOptions): M
       maxPoolSize: 10,
       serverSelectionTimeoutMS: selectionTimeoutMs,
       connectTimeoutMS: selectionTimeoutMs,
+      // One that is frozen is found out by its silence, in this time and that of a connection.
+      heartbeatFrequencyMS: 2000,
       writeConcern: { w: "majority" },
     }).connect();
   }
@@ -62,7 +64,20 @@ const unreachable = new Set([
   "MongoNetworkTimeoutError",
   "MongoOperationTimeoutError",
   "MongoPoolClearedError",
+  "PoolClearedOnNetworkError",
+  "MongoPoolClosedError",
+  "MongoWaitQueueTimeoutError",
+  "MongoServerClosedError",
+  "MongoNotConnectedError",
 ]);
 
+/** A server that is going down, or hands its part to another: what it says once the driver has tried again. */
+const steppingDown = new Set([91, 189, 10107, 10058, 11600, 11602, 13435, 13436]);
+
 // By name: the driver is imported only when it is used.
-const isUnreachable = (error: unknown) => error instanceof Error && unreachable.has(error.name);
+function isUnreachable(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  // A write of many documents says no more than that it failed: why is inside.
+  const { code, errorResponse } = error as { code?: unknown; errorResponse?: unknown };
+  return unreachable.has(error.name) || steppingDown.has(Number(code)) || isUnreachable(errorResponse);
+}

@@ -3,20 +3,20 @@ import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import type { Log } from "./log.ts";
 
 /** A project's keys made up for a test, and the tokens its auth server would sign. */
-export async function createTestProject() {
-  const { publicKey, privateKey } = await generateKeyPair("ES256");
+export async function createTestProject(alg: "ES256" | "Ed25519" = "ES256") {
+  const { publicKey, privateKey } = await generateKeyPair(alg);
   const publishableKey = "sb_publishable_test";
   const secretKey = "sb_secret_test";
   const keys = {
     url: "http://127.0.0.1:1",
     publishableKeys: { default: publishableKey },
     secretKeys: { default: secretKey, rotated: "sb_secret_rotated" },
-    jwks: { keys: [{ ...await exportJWK(publicKey), kid: "test", alg: "ES256", use: "sig" }] },
+    jwks: { keys: [{ ...await exportJWK(publicKey), kid: "test", alg, use: "sig" }] },
   } satisfies Partial<SupabaseEnv>;
 
   const signToken = (claims: Record<string, unknown> = {}, expiresAt: string | number = "1h") =>
     new SignJWT({ role: "authenticated", sub: crypto.randomUUID(), ...claims })
-      .setProtectedHeader({ alg: "ES256", kid: "test" })
+      .setProtectedHeader({ alg, kid: "test" })
       .setIssuedAt()
       .setExpirationTime(expiresAt)
       .sign(privateKey);

@@ -10,8 +10,13 @@ const places = {
   cookie: "cookies",
 };
 
-// A hostile body can break a rule in every one of its thousands of elements.
-const mostIssues = 50;
+/** Most problems of one answer: a hostile body can break a rule in every one of its thousands of elements. */
+export const MOST_ISSUES = 50;
+const LONGEST = 200;
+
+/** Text of a caller's, or about it, as an answer quotes it: a key can be as long as the body it stands in. */
+export const shorten = (text: string): string =>
+  text.length <= LONGEST ? text : `${text.slice(0, LONGEST).replace(/[\ud800-\udbff]$/, "")}…`;
 
 interface ZodIssue {
   path: PropertyKey[];
@@ -22,7 +27,11 @@ interface ZodIssue {
 export function validationFailed(target: keyof typeof places, issues: readonly ZodIssue[]): AppError {
   return new AppError("validation_failed", {
     details: {
-      issues: issues.slice(0, mostIssues).map(({ path, message }) => ({ in: places[target], path, message })),
+      issues: issues.slice(0, MOST_ISSUES).map(({ path, message }) => ({
+        in: places[target],
+        path: path.map((name) => typeof name === "number" ? name : shorten(String(name))),
+        message: shorten(message),
+      })),
     },
   });
 }

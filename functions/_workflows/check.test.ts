@@ -152,6 +152,28 @@ for (const [name, change, expected] of broken) {
   });
 }
 
+for (
+  const host of [
+    "localhost",
+    "127.0.0.1",
+    "2130706433",
+    "0x7f.1",
+    "169.254.169.254",
+    "[::1]",
+    "[::ffff:10.0.0.1]",
+    "db",
+    "metadata.google.internal",
+    "api.localhost.",
+    "printer.local",
+  ]
+) {
+  Deno.test(`refused: a request to ${host}`, () =>
+    assert.match(
+      problems((w) => w.steps[2].url = `https://${host}:8443/{currency}`).join(),
+      /^\/steps\/2\/url the host is a public name/,
+    ));
+}
+
 const statements: [string, RegExp][] = [
   ["select * from t where a = '${name}'", /text is put into/],
   ["select * from {table}", /text is put into/],
@@ -167,6 +189,10 @@ const statements: [string, RegExp][] = [
   ["select 1 /* a", /does not end/],
   ["select 'a\\' or :order_id --'", /behind a backslash/],
   ["-- nothing", /no statement/],
+  ["select 1 /*!50000 union select :order_id */", /MySQL runs/],
+  ["select 1 /*M! , :order_id */", /MySQL runs/],
+  ["select 1 --:order_id", /MySQL a comment begins/],
+  ["select /* /* */ :order_id */ 1", /a comment in a comment/],
 ];
 for (const [statement, expected] of statements) {
   Deno.test(`refused: ${statement}`, () => {
@@ -251,6 +277,24 @@ Deno.test("text: too large, too deep, no JSON, names that are none", () => {
   assert.equal(issue("{"), "not JSON");
   assert.equal(issue('{"__proto__": {"format": "nectar.workflow/1"}}'), "a name that cannot be kept");
   assert.equal(issue("[1e400]"), "a number too large to keep");
+});
+
+Deno.test("what is wrong a hundred thousand times, or in very long words, is told shortly", () => {
+  const long = "x".repeat(400_000);
+  const hostile: Loose[] = [
+    { [long]: Array(100_000).fill("\0") },
+    { ...smallWorkflow(), ...Object.fromEntries(Array.from({ length: 50_000 }, (_, n) => [`key_${n}`, 1])) },
+    { ...smallWorkflow(), output: { type: "object", properties: { [long]: { type: "x" } } } },
+    {
+      ...smallWorkflow(),
+      steps: Array(499).fill({ id: "a", type: "sql", connection: CONNECTION, statement: "?" }),
+    },
+  ];
+  for (const workflow of hostile) {
+    const { issues = [] } = checkWorkflow(workflow);
+    assert.ok(issues.length > 0 && issues.length <= 50);
+    assert.ok(JSON.stringify(issues).length < 30_000);
+  }
 });
 
 Deno.test("any JSON is a workflow or has a problem with a place; nothing is thrown", () => {

@@ -1,11 +1,9 @@
+import { MOST_ISSUES, shorten } from "../_shared/validation.ts";
 import { checkGraph } from "./graph.ts";
 import { type Issue, pointer } from "./issues.ts";
 import { depthOf, MAX_DEPTH, unkeepable } from "./json-limits.ts";
 import { checkReferences } from "./references.ts";
 import { MAX_BYTES, type WorkflowDefinition, workflowDefinition } from "./workflow.ts";
-
-// A hostile document can break a rule in every one of its thousands of elements.
-const MOST_ISSUES = 50;
 
 export type Checked = { definition: WorkflowDefinition; issues?: never } | {
   definition?: never;
@@ -34,7 +32,7 @@ export function checkWorkflowText(text: string): Checked {
  */
 export function checkWorkflow(value: unknown): Checked {
   const kept = unkeepable(value);
-  if (kept.length > 0) return { issues: kept.slice(0, MOST_ISSUES) };
+  if (kept.length > 0) return { issues: kept };
   const parsed = workflowDefinition.safeParse(value);
   if (!parsed.success) return { issues: shapeIssues(parsed.error.issues) };
   const issues = checkParts(parsed.data);
@@ -57,12 +55,12 @@ interface ZodIssue {
 
 /** zod's issues with pointers for paths. Of a choice, those of the alternative that comes closest. */
 export function shapeIssues(issues: readonly unknown[], base: readonly PropertyKey[] = []): Issue[] {
-  return (issues as readonly ZodIssue[]).flatMap((issue) => {
+  return (issues as readonly ZodIssue[]).slice(0, MOST_ISSUES).flatMap((issue) => {
     const path = [...base, ...issue.path];
     const closest = issue.code === "invalid_union" ? closestOf(issue.errors ?? []) : undefined;
     if (closest) return shapeIssues(closest, path);
     if (issue.code === "invalid_key") return shapeIssues(issue.issues ?? [], path);
-    return [{ path: pointer(...path), message: issue.message }];
+    return [{ path: pointer(...path), message: shorten(issue.message) }];
   }).slice(0, MOST_ISSUES);
 }
 

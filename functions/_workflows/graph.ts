@@ -1,4 +1,4 @@
-import { type Issue, pointer } from "./issues.ts";
+import { collector, type Issue } from "./issues.ts";
 import type { Edge, Step } from "./steps.ts";
 import type { WorkflowDefinition } from "./workflow.ts";
 
@@ -10,8 +10,7 @@ const outcomesOf = (step: Step): (string | undefined)[] =>
 
 /** What is wrong with how the steps hang together. */
 export function checkGraph({ start, steps, edges, trigger }: Graph): Issue[] {
-  const issues: Issue[] = [];
-  const add = (message: string, ...path: PropertyKey[]) => issues.push({ path: pointer(...path), message });
+  const { issues, add } = collector();
   const byId = new Map<string, Step>();
   steps.forEach((step, at) => {
     if (byId.has(step.id)) add(`another step is called ${step.id}`, "steps", at, "id");

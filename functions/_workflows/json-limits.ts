@@ -1,4 +1,4 @@
-import { type Issue, pointer } from "./issues.ts";
+import { collector, type Issue } from "./issues.ts";
 
 /** How deep a document may nest: enough for people, and nothing that recursion minds. */
 export const MAX_DEPTH = 32;
@@ -21,21 +21,21 @@ export function depthOf(text: string): number {
 }
 
 /** What JSON can say and no canonical form, database or object of JavaScript can keep. */
-export function unkeepable(value: unknown, path: readonly PropertyKey[] = []): Issue[] {
-  if (typeof value === "string") {
-    return value.isWellFormed() && !value.includes("\0")
-      ? []
-      : [{ path: pointer(...path), message: "text with NUL or half a character" }];
-  }
-  if (typeof value === "number") {
-    return Number.isFinite(value) ? [] : [{ path: pointer(...path), message: "a number too large to keep" }];
-  }
-  if (typeof value !== "object" || value === null) return [];
-  return Object.entries(value).flatMap(([name, inner]) => {
-    const here = [...path, name];
-    if (name === "__proto__" || !name.isWellFormed() || name.includes("\0")) {
-      return [{ path: pointer(...path), message: "a name that cannot be kept" }];
+export function unkeepable(value: unknown): Issue[] {
+  const { issues, add } = collector();
+  const keepable = (text: string) => text.isWellFormed() && !text.includes("\0");
+  function look(value: unknown, path: readonly PropertyKey[]) {
+    if (typeof value === "string") {
+      if (!keepable(value)) add("text with NUL or half a character", ...path);
+    } else if (typeof value === "number") {
+      if (!Number.isFinite(value)) add("a number too large to keep", ...path);
+    } else if (typeof value === "object" && value !== null) {
+      for (const [name, inner] of Object.entries(value)) {
+        if (name === "__proto__" || !keepable(name)) add("a name that cannot be kept", ...path);
+        else look(inner, [...path, name]);
+      }
     }
-    return unkeepable(inner, here);
-  });
+  }
+  look(value, []);
+  return issues;
 }

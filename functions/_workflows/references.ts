@@ -1,6 +1,6 @@
 import type { Binding, Condition, Expression } from "./expressions.ts";
 import { predecessors } from "./graph.ts";
-import { type Issue, pointer, pointerPath } from "./issues.ts";
+import { collector, type Issue, pointerPath } from "./issues.ts";
 import { fitsType, isOrdered, type Parameter } from "./parameters.ts";
 import { readSql } from "./sql-text.ts";
 import { readUrlTemplate, type Step } from "./steps.ts";
@@ -12,8 +12,7 @@ type Path = readonly PropertyKey[];
 /** What is wrong with what a workflow's parts say of each other: parameters, bound values, pointers. */
 export function checkReferences(definition: WorkflowDefinition): Issue[] {
   const { parameters = [], steps, edges, cache, trigger } = definition;
-  const issues: Issue[] = [];
-  const add = (message: string, ...path: Path) => void issues.push({ path: pointer(...path), message });
+  const { issues, add } = collector();
   const declared = new Map(parameters.map((parameter) => [parameter.name, parameter]));
 
   parameters.forEach((parameter, at) => {

@@ -30,6 +30,8 @@ export function readSql(statement: string): SqlText {
   // To MySQL a quote behind a backslash ends nothing; to others it does. Whoever reads differently than the database is deceived.
   if (/\\['"`]/.test(statement)) problems.push("a quote behind a backslash: double the quote instead");
   for (const [piece] of statement.matchAll(quoted)) {
+    const misread = misreadComment(piece);
+    if (misread) problems.push(misread);
     if (!/^(--|\[)/.test(piece) && !isClosed(piece)) problems.push("a quote or comment does not end");
     if (/^['"`]/.test(piece) && /[:@]\w/.test(piece) && /^'[:@]\w+'$/.test(piece)) {
       problems.push(`${piece} is text, not a parameter: leave out the quotes`);
@@ -45,6 +47,13 @@ export function readSql(statement: string): SqlText {
   if (bare.trim() === "") problems.push("no statement");
   const names = Array.from(bare.matchAll(/(?<![:@\w])[:@]([A-Za-z_]\w*)/g), ([, name = ""]) => name);
   return { names: new Set(names), problems: [...new Set(problems)] };
+}
+
+/** Comments that are none, or end elsewhere, for one of the databases. */
+function misreadComment(piece: string): string | undefined {
+  if (/^\/\*M?!/.test(piece)) return "MySQL runs what stands in /*! … */: leave out the exclamation mark";
+  if (/^\/\*[\s\S]*\/\*/.test(piece)) return "a comment in a comment: databases disagree on where it ends";
+  if (/^--[^\s-]/.test(piece)) return "to MySQL a comment begins with -- and a space: put one there";
 }
 
 function isClosed(piece: string): boolean {

@@ -88,6 +88,14 @@ export const edge = z.strictObject({
 }).openapi("WorkflowEdge");
 export type Edge = z.infer<typeof edge>;
 
+/**
+ * Whether a host, as a URL tells it, could be on the internet: no address, and no name of an inner network. To what it
+ * resolves is looked at when it is called.
+ */
+const isPublicName = (hostname: string) =>
+  /^([a-z0-9_]([a-z0-9_-]*[a-z0-9])?\.)+[a-z]([a-z0-9-]*[a-z0-9])$/.test(hostname) &&
+  !/\.(localhost|local|internal|intranet|lan|home|corp|home\.arpa|onion)$/.test(hostname);
+
 /** The names in a URL template, and what is wrong with it. */
 export function readUrlTemplate(url: string): { names: Set<string>; problems: string[] } {
   const names = Array.from(url.matchAll(/\{([^{}]*)\}/g), ([, name = ""]) => name);
@@ -99,8 +107,9 @@ export function readUrlTemplate(url: string): { names: Set<string>; problems: st
   else if (/[{}]/.test(origin)) problems.push("the host is said as it is, without parameters");
   else if (!URL.canParse(filled)) problems.push("not a URL");
   else {
-    const { username, password, hash } = new URL(filled);
+    const { username, password, hash, hostname } = new URL(filled);
     if (username || password) problems.push("no user or password in a URL");
+    if (!isPublicName(hostname)) problems.push("the host is a public name, such as api.example.com");
     if (hash) problems.push("no fragment: it is never sent");
   }
   return { names: new Set(names), problems };

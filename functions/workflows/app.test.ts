@@ -241,6 +241,21 @@ Deno.test("400, 413, 415: bodies that are too deep, too large, or none", () =>
     );
   }));
 
+Deno.test("400: the answer to a large body is a small one", () =>
+  withApp(async ({ call }) => {
+    const long = "x".repeat(300_000);
+    const bodies = [
+      { [long]: Array(50_000).fill("\0") },
+      { name: "A", slug: "a", definition: smallWorkflow(), [long]: 1 },
+      { name: "A", slug: "a", definition: { ...smallWorkflow(), steps: [{ [long]: 1 }] } },
+    ];
+    for (const body of bodies) {
+      const answer = await call("POST", acme, body);
+      assert.equal(answer.status, 400);
+      assert.ok(JSON.stringify(answer.body).length < 30_000);
+    }
+  }));
+
 Deno.test("401 and 403: nobody, and who may not", async () => {
   const id = crypto.randomUUID();
   const input = { name: "A", slug: "a", definition: smallWorkflow() };
