@@ -25,7 +25,8 @@ export const constraintMessages = {
     "Environments are named settings: NAMES_LIKE_THIS with texts, numbers or booleans, of at most 16 KiB.",
   invalid_key_environment: "An API key is for live or for test.",
   invalid_organization_name: "A name has 1 to 100 visible characters, without < and >.",
-  invalid_origins: "At most 50 origins, each as a browser sends it: https://example.com, without a path or the usual port.",
+  invalid_origins:
+    "At most 50 origins, each as a browser sends it: https://example.com, without a path or the usual port.",
   invalid_permission_key: "A permission is named like workflows.read.",
   invalid_role_description: "A description has at most 500 characters.",
   invalid_role_key: "A role's key is custom: and then up to 41 letters a-z, digits, hyphens and underscores.",
