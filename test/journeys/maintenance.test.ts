@@ -11,6 +11,10 @@ afterAll(() => sql.end());
 
 const run = () => functions.POST("/maintenance", { headers: { apikey: project.secretKey } });
 
+/** Of tasks and jobs. Outbox entries of tests beside this one may fail for a while: they come again. */
+const failures = (report: Awaited<ReturnType<typeof run>>["data"]) =>
+  [...(report?.tasks ?? []), ...(report?.jobs ?? [])].filter(({ status }) => status === "failed");
+
 test("what is due is done, told, and done once", async () => {
   const id = randomUUID();
   await sql`
@@ -19,7 +23,8 @@ test("what is due is done, told, and done once", async () => {
 
   const { data, error } = await run();
   expect(error).toBeNull();
-  expect(data).toMatchObject({ status: "ok", skipped: false });
+  expect(data?.skipped).toBe(false);
+  expect(failures(data)).toEqual([]);
   const tasks = await sql<{ name: string }[]>`select name from private.maintenance_tasks`;
   expect(data?.tasks.map(({ name }) => name).sort()).toEqual(tasks.map(({ name }) => name).sort());
   expect(data?.tasks.find(({ name }) => name === "purge_closed_organizations")?.count).toBeGreaterThan(0);
@@ -42,14 +47,14 @@ test("runs that overlap do no harm", async () => {
   const reports = await Promise.all(Array.from({ length: 5 }, run));
   for (const { data, error } of reports) {
     expect(error).toBeNull();
-    expect(data?.status).toBe("ok");
+    expect(failures(data)).toEqual([]);
   }
 });
 
 test("beside another run its tasks are skipped", async () => {
   await sql.begin(async (holder) => {
     await holder`select pg_advisory_xact_lock(hashtextextended('nectar.maintenance', 0))`;
-    expect(must(await run())).toMatchObject({ status: "ok", skipped: true, tasks: [] });
+    expect(must(await run())).toMatchObject({ skipped: true, tasks: [] });
   });
 });
 
