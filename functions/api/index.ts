@@ -1,11 +1,37 @@
+import process from "node:process";
+import { createRecorder } from "../_documents/activity-recorder.ts";
+import { createActivityStore } from "../_documents/activity-store.ts";
+import { createDocuments } from "../_documents/documents.ts";
 import { createDecisions } from "../_shared/decisions.ts";
 import { readVariable } from "../_shared/env.ts";
+import { createMongo } from "../_shared/mongo.ts";
 import { createPostgres } from "../_shared/postgres.ts";
 import { createApp } from "./app.ts";
 import { createIngest } from "./usage.ts";
 
 const postgres = createPostgres({ url: () => readVariable("SUPABASE_DB_URL") });
+const mongo = createMongo({ uri: () => readVariable("MONGODB_URI") });
 
-const app = createApp({ decisions: createDecisions(postgres), ingest: createIngest(postgres) });
+const recorder = process.env["MONGODB_URI"]
+  ? createRecorder({
+    activity: createActivityStore(createDocuments({ mongo })),
+    daysOf: async (organizationId) => {
+      const [limit] = await postgres.run((sql) =>
+        sql<[{ days: number | null }]>`
+          select private.entitlement(${organizationId}, 'activity_days')::int as days`
+      );
+      return limit.days;
+    },
+  })
+  : undefined;
+
+const app = createApp({
+  decisions: createDecisions(postgres),
+  ingest: createIngest(postgres),
+  ...(recorder && { recordActivity: recorder.record }),
+});
+
+// The platform says when it takes an isolate away: what was recorded is written first.
+addEventListener("beforeunload", () => void Promise.resolve(recorder?.close()).then(() => mongo.close()));
 
 export default { fetch: app.fetch };
