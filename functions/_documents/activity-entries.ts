@@ -5,6 +5,7 @@ import { defineCollection, stored } from "./definition.ts";
 export const activityEntries = defineCollection({
   name: "activity",
   version: 1,
+  writtenOnce: true,
   schema: stored.extend({
     actor_kind: z.enum(["user", "api_key", "server"]),
     actor_id: z.string().max(200).optional(),

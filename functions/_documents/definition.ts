@@ -27,6 +27,8 @@ export interface CollectionDefinition<T extends Stored = Stored> {
   version: number;
   schema: z.ZodType<T>;
   indexes: readonly IndexDefinition[];
+  /** Its documents are made and deleted, never changed: no program can. */
+  writtenOnce?: true;
 }
 
 /**

@@ -10,6 +10,7 @@ import { createApp as createArtifactsApp } from "../artifacts/app.ts";
 import { createApp as createSchemaApp } from "../schema/app.ts";
 import { createApp as createWorkflowsApp } from "../workflows/app.ts";
 import type { Backend } from "../workflows/backend.ts";
+import { toCursor } from "./cursor.ts";
 import { newId } from "./id.ts";
 import { hostileValues, variants } from "./hostile.ts";
 import { snapshotOf, tableOf } from "./schema-testing.ts";
@@ -379,7 +380,9 @@ Deno.test("every route, called by another organization with one's ids", () =>
               number: "1",
               version: "latest",
             });
-            const query = `?route=${id}&search=${CANARY}&schema=public&table=${CANARY}&name=x&from=1`;
+            const cursor = toCursor({ after: id, before: id });
+            const query =
+              `?route=${id}&search=${CANARY}&schema=public&table=${CANARY}&name=x&from=1&cursor=${cursor}`;
             for (const body of bodies()) {
               yield { route, organization_id, path, body };
               yield { route, organization_id, path: path + query, body };

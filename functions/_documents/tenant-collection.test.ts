@@ -165,3 +165,23 @@ Deno.test("an index that does not begin with the organization cannot be declared
     /does not begin with organization_id/,
   );
 });
+
+const receipts = defineCollection({
+  name: "receipts",
+  version: 1,
+  writtenOnce: true,
+  schema: stored.extend({ total: z.number() }),
+  indexes: [],
+});
+
+Deno.test("what is written once is not changed, whoever asks", () =>
+  withStore(({ documents }) =>
+    documents.run(acme, async (tenant) => {
+      const kept = tenant.collection(receipts);
+      await kept.insert({ _id: "a", total: 1 });
+      const change = { set: { total: 2 } };
+      await assert.rejects(kept.change({ _id: "a" }, change), TypeError);
+      await assert.rejects(kept.change({ _id: "b" }, change, { upsert: true }), TypeError);
+      await assert.rejects(kept.changeAll({}, change), TypeError);
+      assert.equal((await kept.findOne({ _id: "a" }))?.total, 1);
+    }), [receipts]));

@@ -99,7 +99,7 @@ function atMost(wanted: number, most = Number.MAX_SAFE_INTEGER): number {
 
 export function tenantCollection<T extends Stored>(
   { database, organizationId, log, session }: TenantScope,
-  { name }: CollectionDefinition<T>,
+  { name, writtenOnce }: CollectionDefinition<T>,
 ): TenantCollection<T> {
   const collection: Collection<Document> = database.collection(name);
   const options = session ? { session } : {};
@@ -149,6 +149,11 @@ export function tenantCollection<T extends Stored>(
     if (typeof document._id !== "string") throw refused(name, "an id is text");
     // Last, so that nothing in the document stands for it.
     return { ...document, organization_id: organizationId };
+  }
+
+  function updateOf(change: Change<T>): UpdateFilter<Document> {
+    if (writtenOnce) throw new TypeError(`What is in ${name} is written once, and never changed.`);
+    return toUpdate(change, name);
   }
 
   return {
@@ -221,14 +226,14 @@ export function tenantCollection<T extends Stored>(
     },
 
     async change(where, change, { upsert = false, sort, returning = "after" } = {}) {
-      const [filter, update] = [filterOf(where), toUpdate(change, name)];
+      const [filter, update] = [filterOf(where), updateOf(change)];
       const asked = { ...options, ...sortOf(sort), upsert, returnDocument: returning };
       const changed = await write(() => collection.findOneAndUpdate(filter, update, asked));
       return ownOrNone(changed);
     },
 
     async changeAll(where, change) {
-      const [filter, update] = [filterOf(where), toUpdate(change, name)];
+      const [filter, update] = [filterOf(where), updateOf(change)];
       const { modifiedCount } = await write(() => collection.updateMany(filter, update, options));
       return modifiedCount;
     },

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
+import { AppError } from "../_shared/errors.ts";
 import { contentOf } from "../_workflows/content.ts";
 import { smallWorkflow } from "../_workflows/testing.ts";
 import { deleteDocuments } from "../maintenance/delete-documents.ts";
@@ -116,6 +118,77 @@ Deno.test("versions count up, never change, and are not made twice of the same",
     );
     assert.equal((await store.version(acme, made._id, 2)).content_hash, second.version.content_hash);
     await assert.rejects(store.version(acme, made._id, 4), { code: "version_not_found" });
+  }));
+
+Deno.test("published, rolled back, archived, restored, changed and deleted all at once, it stays whole", () =>
+  withWorkflows(async (store, { another, mongo }) => {
+    const others = createStores(another()).workflows;
+    const contents = await Promise.all([0, 1, 2, 3].map((n) => content(`/contested/${n}`)));
+    const chances = fc.sample(fc.integer({ min: 0, max: 999 }), { numRuns: 400, seed: 7 });
+    const ids = await Promise.all(
+      ["a", "b"].map(async (slug) => (await store.create(acme, about(slug), await content(), noLimit))._id),
+    );
+    const codes = new Set<string>();
+    const act = async (chance: number) => {
+      const [at, id] = [chance % 2 ? store : others, ids[chance % ids.length] ?? ""];
+      const { revision, latest_version } = await at.get(acme, id);
+      const given = contents[chance % contents.length] ?? await content();
+      switch (chance % 11) {
+        case 0:
+        case 1:
+        case 2:
+          return await at.save(acme, id, revision, about(id), given);
+        case 3:
+        case 4:
+        case 5:
+          return await at.publish(acme, id, revision, { note: "", route: `GET /contested/${chance % 3}` });
+        case 6:
+        case 7:
+          return await at.rollBack(acme, id, revision, Math.max(1, latest_version - 1), { note: "" });
+        case 8:
+          return await at.archive(acme, id);
+        case 9:
+          return await at.restore(acme, id);
+        default:
+          // The last ones delete it for good.
+          return chance > 900 ? await at.remove(acme, id) : await at.restore(acme, id);
+      }
+    };
+    const left = chances.values();
+    const worker = async () => {
+      for (const chance of left) {
+        await act(chance).catch((error: unknown) => {
+          assert.ok(error instanceof AppError, String(error));
+          codes.add(error.code);
+        });
+      }
+    };
+    await Promise.all(Array.from({ length: 12 }, worker));
+
+    const expected = [
+      "stale_revision",
+      "workflow_archived",
+      "workflow_not_archived",
+      "workflow_not_found",
+      "version_not_found",
+      "route_taken",
+    ];
+    assert.deepEqual([...codes].filter((code) => !expected.includes(code)), []);
+    const [heads, versions] = await mongo.run((database) =>
+      Promise.all(
+        ["workflows", "workflow_versions"].map((name) => database.collection(name).find().toArray()),
+      )
+    );
+    for (const id of ids) {
+      const head = heads?.find(({ _id }) => String(_id) === id);
+      const own = (versions ?? []).filter(({ workflow_id }) => workflow_id === id)
+        .sort((one, other) => one["number"] - other["number"]);
+      assert.deepEqual(own.map(({ number }) => number), own.map((_, at) => at + 1), "numbers have no gap");
+      assert.equal(own.length, head?.["latest_version"] ?? 0, "what is gone has no versions");
+      if (!head) continue;
+      assert.equal(head["live_route"], head["state"] === "published" ? own.at(-1)?.["route"] : undefined);
+      assert.equal(head["latest_hash"], own.at(-1)?.["content_hash"]);
+    }
   }));
 
 Deno.test("a route has one answer; slugs are one organization's", () =>

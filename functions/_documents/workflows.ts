@@ -56,6 +56,7 @@ export type Workflow = z.infer<typeof workflows.schema>;
 export const workflowVersions = defineCollection({
   name: "workflow_versions",
   version: 1,
+  writtenOnce: true,
   schema: stored.extend({
     workflow_id: z.string().max(36),
     number: z.number().int().min(1),

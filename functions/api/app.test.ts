@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { ActivityEvent } from "../_shared/activity.ts";
 import type { Decision, Decisions, Refusal, Request } from "../_shared/decisions.ts";
 import { AppError } from "../_shared/errors.ts";
 import { createTestLog } from "../_shared/testing.ts";
@@ -33,10 +34,12 @@ function createWorld(answer: Partial<Decision> | Error = {}) {
   };
   const { log, lines } = createTestLog();
   const ingest = () => Promise.reject(new Error("nobody sends usage"));
-  const app = createApp({ decisions, ingest, log, ipHeader: "cf-connecting-ip" });
+  const recorded: ActivityEvent[] = [];
+  const recordActivity = (event: ActivityEvent) => void recorded.push(event);
+  const app = createApp({ decisions, ingest, log, recordActivity, ipHeader: "cf-connecting-ip" });
   const ping = (headers: Record<string, string> = { authorization: `Bearer ${KEY}` }) =>
     app.request("/api/ping", { headers });
-  return { ping, asked, lines };
+  return { ping, asked, lines, recorded };
 }
 
 const codeOf = async (response: Response) => (await response.json()).error.code;
@@ -70,6 +73,27 @@ Deno.test("200 tells whose key it is, and what is left", async () => {
   assert.deepEqual(context, { ip: "203.0.113.7", origin: "https://example.com" });
   assert.notEqual(request_id, "chosen-by-the-caller");
   assert.equal(lines[0]?.["organization"], allowed.organizationId);
+});
+
+Deno.test("what a key was let do is recorded, and nothing that was refused", async () => {
+  const { ping, recorded } = createWorld();
+  await ping();
+  const [{ request_id, ...event } = {} as ActivityEvent] = recorded;
+  assert.deepEqual(event, {
+    organization_id: allowed.organizationId,
+    actor: { kind: "api_key", id: allowed.keyId },
+    action: "api.ping",
+    object: { kind: "applications", id: allowed.applicationId },
+  });
+  assert.match(request_id ?? "", /^[\da-f-]{36}$/);
+
+  await ping({ authorization: "Bearer nk_live_none" });
+  assert.equal(recorded.length, 1);
+  for (const answer of [{ allowed: false, code: "revoked" as const }, new AppError("database_unavailable")]) {
+    const refused = createWorld(answer);
+    await refused.ping();
+    assert.deepEqual(refused.recorded, []);
+  }
 });
 
 Deno.test("the key comes as a bearer token or as x-api-key, beside another token too", async () => {

@@ -1,10 +1,12 @@
 import { createRoute } from "@hono/zod-openapi";
+import { type RecordActivity, recordNothing } from "../_shared/activity.ts";
 import { withApiKey } from "../_shared/api-key.ts";
 import { createFunction, type FunctionApp } from "../_shared/app.ts";
 import type { Decisions } from "../_shared/decisions.ts";
 import { AppError } from "../_shared/errors.ts";
 import type { Leases } from "../_shared/lease.ts";
 import type { Log } from "../_shared/log.ts";
+import { recordCalls } from "../_shared/record-calls.ts";
 import { apiKeyErrors, errorResponses } from "../_shared/responses.ts";
 import { pong } from "./schemas.ts";
 import { addUsageRoute, type IngestUsage } from "./usage.ts";
@@ -14,6 +16,7 @@ export interface ApiOptions {
   ingest: IngestUsage;
   /** Decides in memory, on budget taken in advance. */
   leases?: Leases;
+  recordActivity?: RecordActivity;
   log?: Log;
   /** Milliseconds since 1970. */
   clock?: () => number;
@@ -22,9 +25,12 @@ export interface ApiOptions {
 }
 
 /** The data plane: what tenants' own programs call, with an API key. */
-export function createApp({ decisions, ingest, leases, ipHeader, ...options }: ApiOptions): FunctionApp {
+export function createApp(
+  { decisions, ingest, leases, ipHeader, recordActivity = recordNothing, ...options }: ApiOptions,
+): FunctionApp {
   const app = createFunction({ name: "api", ...options });
   const key = { decisions, ...(leases && { leases }), ...(ipHeader && { ipHeader }) };
+  app.use(recordCalls("api", recordActivity));
 
   const ping = createRoute({
     method: "get",

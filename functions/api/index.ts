@@ -1,7 +1,12 @@
+import process from "node:process";
+import { createRecorder } from "../_documents/activity-recorder.ts";
+import { createActivityStore } from "../_documents/activity-store.ts";
+import { createDocuments } from "../_documents/documents.ts";
 import { createDecisions } from "../_shared/decisions.ts";
 import { readVariable } from "../_shared/env.ts";
 import { createLeases } from "../_shared/lease.ts";
 import { describeError, logToConsole } from "../_shared/log.ts";
+import { createMongo } from "../_shared/mongo.ts";
 import { createPostgres } from "../_shared/postgres.ts";
 import { createApp } from "./app.ts";
 import { createIngest } from "./usage.ts";
@@ -14,9 +19,32 @@ const leases = ttlSeconds === undefined ? undefined : createLeases({
   ttlSeconds,
   onFailure: (error) => logToConsole({ level: "warn", function: "api", error: describeError(error) }),
 });
-// Returned before the isolate goes, what is left of a block is there for others at once.
-if (leases) addEventListener("beforeunload", () => void leases.close());
 
-const app = createApp({ decisions, ingest: createIngest(postgres), ...(leases && { leases }) });
+const mongo = createMongo({ uri: () => readVariable("MONGODB_URI") });
+const recorder = process.env["MONGODB_URI"]
+  ? createRecorder({
+    activity: createActivityStore(createDocuments({ mongo })),
+    daysOf: async (organizationId) => {
+      const [limit] = await postgres.run((sql) =>
+        sql<[{ days: number | null }]>`
+          select private.entitlement(${organizationId}, 'activity_days')::int as days`
+      );
+      return limit.days;
+    },
+  })
+  : undefined;
+
+const app = createApp({
+  decisions,
+  ingest: createIngest(postgres),
+  ...(leases && { leases }),
+  ...(recorder && { recordActivity: recorder.record }),
+});
+
+// The platform says when it takes an isolate away: what is left of a lease is returned, and what was recorded written.
+addEventListener("beforeunload", () => {
+  void leases?.close();
+  void Promise.resolve(recorder?.close()).then(() => mongo.close());
+});
 
 export default { fetch: app.fetch };

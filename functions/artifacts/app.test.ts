@@ -169,6 +169,37 @@ Deno.test("a link downloads one artifact, for its time, whoever has it", () =>
     assert.equal(await codeOf(await follow(url)), "links_unavailable");
   }));
 
+Deno.test("a link leads nowhere once its artifact is deleted, also after another of the same name", () =>
+  withApp(async ({ call }) => {
+    const made = await upload(call);
+    const { url } = await (await call("POST", `${acme}/${made.id}/link`, { expires_in: 60 })).json();
+    const { pathname, search } = new URL(url);
+    const follow = () =>
+      call("GET", (pathname + search).replace("/functions/v1/artifacts/", ""), undefined, {});
+    assert.equal(await (await follow()).text(), html);
+    await call("DELETE", `${acme}/${made.id}`);
+    await upload(call);
+    assert.equal(await codeOf(await follow()), "artifact_not_found");
+  }));
+
+Deno.test("an empty file is a file; one that is not as long as was said takes what it is", () =>
+  withApp(async ({ call }) => {
+    const empty = await upload(call, "empty", "");
+    assert.deepEqual([empty.bytes, empty.sha256], [0, createHash("sha256").digest("hex")]);
+    const download = await call("GET", `${acme}/${empty.id}/content`);
+    assert.deepEqual([download.status, await download.text()], [200, ""]);
+    const headers = {
+      apikey: publishableKey,
+      authorization: `Bearer ${token}`,
+      "content-type": "text/plain",
+    };
+    for (const said of ["1", "900000", "-1", "1e3", "99999999999999999999"]) {
+      const response = await call("POST", `${acme}?name=lied`, html, { ...headers, "content-length": said });
+      assert.deepEqual([response.status, (await response.json()).bytes], [201, html.length], said);
+    }
+    assert.equal((await (await call("GET", acme)).json()).used_bytes, 5 * html.length);
+  }));
+
 Deno.test("who may read does not write, and nobody does either elsewhere", async () => {
   let id = "";
   await withApp(async ({ call }) => {
