@@ -51,6 +51,9 @@ const sleepFor = (ms: number, signal: AbortSignal) =>
     }, { once: true });
   });
 
+// An abort without one makes an exception, with its stack, for nobody to read.
+const settled = new Error("settled");
+
 /** @param signal - Ends every attempt at once. */
 export function openLine(host: Host, options: LineOptions, signal: AbortSignal): Line {
   const {
@@ -129,7 +132,7 @@ export function openLine(host: Host, options: LineOptions, signal: AbortSignal):
       socket.destroy();
       throw error;
     } finally {
-      stop.abort();
+      stop.abort(settled);
     }
   }
 
@@ -151,7 +154,7 @@ export function openLine(host: Host, options: LineOptions, signal: AbortSignal):
       await timeIsUp.catch(() => {});
       throw line.failure;
     } finally {
-      stop.abort();
+      stop.abort(settled);
     }
   }
 

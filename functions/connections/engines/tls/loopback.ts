@@ -4,6 +4,9 @@ import { deno, type DenoTcp, mayListen } from "../../deno-socket.ts";
 
 const patienceMilliseconds = 2000;
 
+// An abort without one makes an exception, with its stack, for nobody to read.
+const found = new Error("found");
+
 /**
  * Two ends of a connection within this process, over loopback: TLS wants a real socket where a runtime, or a driver's
  * protocol, has none to give it.
@@ -34,7 +37,7 @@ export async function loopbackPair<T>(
   } catch {
     return undefined;
   } finally {
-    given.abort();
+    given.abort(found);
     server.close();
   }
 }

@@ -148,6 +148,6 @@ function factsOf(stream: TLSSocket): TlsFacts {
   return {
     version: stream.getProtocol(),
     cipher: stream.getCipher()?.name ?? null,
-    certificate: certificateFacts(stream.getPeerCertificate(true)?.raw as unknown as Uint8Array | undefined),
+    certificate: certificateFacts(stream.getPeerCertificate()?.raw as unknown as Uint8Array | undefined),
   };
 }
