@@ -14,7 +14,8 @@ const ROUND_MS = 400;
 const benchmark: Benchmark = {
   about:
     `decisions a second of ${CONNECTIONS} connections: one hot tenant and ${TENANTS} of them against a bare update of one ` +
-    "row (of as many), with commits on disk as they are deployed, and without",
+    "row (of as many) and the floor, which is that update and an insert in one statement; with commits on disk as they are " +
+    "deployed, and without",
 
   async run(report) {
     for (const durable of [true, false]) {
@@ -41,6 +42,14 @@ async function measure(url: string, durable: boolean, report: Report): Promise<v
   const variants: Record<string, () => Promise<unknown>> = {
     select_1: () => sql`select 1`,
     update: () => sql`update private.bench_rows set n = n + 1 where id = 0 returning n`,
+    // The least that counts and writes down: one row of each, without a look at any key.
+    floor: () => sql`
+      with counted as (update private.bench_rows set n = n + 1 where id = 0 returning n)
+      insert into private.bench_log
+      select ${ORGANIZATION}, ${randomUUID()}, clock_timestamp(), 1, ${ORGANIZATION}, ${ORGANIZATION}, 'live', 'api_requests'
+      from counted
+      on conflict do nothing
+      returning quantity`,
     decide: () => decide(hot),
     update_1000: () => sql`update private.bench_rows set n = n + 1 where id = ${any()} returning n`,
     decide_1000: () => decide(keys[any()] as Buffer),
@@ -62,6 +71,7 @@ async function measure(url: string, durable: boolean, report: Report): Promise<v
     });
   }
   report.ratio(`decide_vs_update${suffix}`, perSecond("decide") / perSecond("update"));
+  report.ratio(`floor_vs_update${suffix}`, perSecond("floor") / perSecond("update"));
   report.ratio(`tenants_1000_vs_update${suffix}`, perSecond("decide_1000") / perSecond("update_1000"));
   report.ratio(`decide_vs_select_1${suffix}`, perSecond("decide") / perSecond("select_1"));
   report.ratio(`lease_gain${suffix}`, perSecond("lease") / perSecond("decide"));
@@ -98,6 +108,7 @@ async function rateOf(call: () => Promise<unknown>): Promise<number> {
 async function fill(sql: Sql): Promise<Buffer[]> {
   await sql`create table private.bench_rows (id integer primary key, n bigint not null) with (fillfactor = 50)`;
   await sql`insert into private.bench_rows select n, 0 from generate_series(0, ${TENANTS - 1}) as n`;
+  await sql`create table private.bench_log (like private.request_log including indexes)`;
   await sql`
     update public.entitlement_keys set default_value = 1000000000
     where key in ('api_requests.per_month', 'api_requests.per_second', 'key_requests.per_second')`;
@@ -126,4 +137,5 @@ async function fill(sql: Sql): Promise<Buffer[]> {
   return rows.map(({ hash }) => hash);
 }
 
+const ORGANIZATION = "00000000-0000-4000-8000-000000000002";
 const USER = "00000000-0000-4000-8000-000000000001";

@@ -2,6 +2,12 @@
 -- them in this order, and no others: organizations never wait for each other.
 set local lock_timeout = '5s';
 
+-- How far ahead of its pace a rate may run: a full bucket holds this much time's worth of requests.
+create function private.rate_burst() returns interval
+language sql immutable
+set search_path = ''
+return interval '2 seconds';
+
 -- Half of each page is left free, so that a new version of a row stands beside the old one and no index is touched.
 create table private.usage_counters (
   organization_id uuid not null references public.organizations (id) on delete cascade,
@@ -18,7 +24,8 @@ create table private.usage_counters (
   -- What the plan grants, as of entitlements_version; asked anew when that or the period is over.
   entitlements_version bigint not null default -1,
   valid_until timestamptz not null default '-infinity',
-  refusal text check (refusal = 'payment_required'),
+  -- null or payment_required; no check, as each decision would pay for it
+  refusal text,
   quota bigint,
   -- how far `used` may go: to the quota, without end, or (-1) nowhere
   ceiling bigint not null default -1,
@@ -27,6 +34,12 @@ create table private.usage_counters (
   per_request interval not null default '0',
   key_burst bigint,
   key_per_request interval not null default '0',
+  -- What a decision would have to work out each time: how far ahead of the clock `tat` may be for one more request, and
+  -- how many there are in a second.
+  slack interval not null generated always as (private.rate_burst() - per_request) stored,
+  key_slack interval not null generated always as (private.rate_burst() - key_per_request) stored,
+  pace double precision generated always as (1 / nullif(date_part('epoch', per_request), 0)) stored,
+  key_pace double precision generated always as (1 / nullif(date_part('epoch', key_per_request), 0)) stored,
   primary key (organization_id, metric)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 comment on column private.usage_counters.quota is 'Of the period; null is no limit.';

@@ -10,12 +10,6 @@ as $$
   from date_trunc('month', p_at at time zone 'UTC') as month
 $$;
 
--- How far ahead of its pace a rate may run: a full bucket holds this much time's worth of requests.
-create function private.rate_burst() returns interval
-language sql immutable
-set search_path = ''
-return interval '2 seconds';
-
 -- How long the id of an admitted request is known: the same id again is the same request, and not counted twice.
 create function private.request_window() returns interval
 language sql immutable

@@ -180,10 +180,14 @@ $$;
 -- All is looked at before anything is locked: who is refused has written nothing, and waited for nobody. Then the
 -- request is written down, and each counter is changed if it still allows that when its lock is had, by the clock of
 -- that moment. Whoever finds no row asks why.
-create function private.decide(p_key_hash bytea, p_scope text, p_metric text, p_cost bigint, p_context jsonb)
-returns private.request_decision
-language plpgsql
-set search_path = ''
+--
+-- Nearly all of its time goes into starting statements. So there are few, with few operators, into variables and not
+-- into records, and of each table only the columns that are needed.
+create function private.authorize_request(
+  p_key_hash bytea, p_scope text, p_metric text, p_cost bigint default 1, p_context jsonb default '{}'
+) returns private.request_decision
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
 -- Plans are kept for the session: they must be right also when the tables have grown.
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
@@ -191,15 +195,22 @@ as $$
 declare
   named_request constant text := p_context ->> 'request_id';
   request constant text := coalesce(named_request, gen_random_uuid()::text);
-  workflow constant uuid :=
-    case when p_context ? 'workflow_id' then private.uuid_or_null(p_context ->> 'workflow_id') end;
   at_time timestamptz;
-  key record;
-  counter record;
-  key_tat timestamptz;
-  organization_left bigint;
-  key_left bigint;
-  refused private.request_decision;
+  organization uuid;
+  application uuid;
+  key uuid;
+  key_environment text;
+  period_start timestamptz;
+  quota bigint;
+  quota_left bigint;
+  quota_reset_at timestamptz;
+  burst bigint;
+  burst_left bigint;
+  key_burst bigint;
+  key_per_request interval;
+  key_slack interval;
+  key_pace double precision;
+  decision private.request_decision;
 begin
   if p_cost is null or p_cost not between 1 and 1000000000 then
     raise exception using errcode = '22023', hint = 'invalid_cost', message = 'A cost is between 1 and 1,000,000,000.';
@@ -210,121 +221,120 @@ begin
   for attempt in 1..20 loop
     at_time := clock_timestamp();
     -- From the key's hash on, one row from each table: `offset 0` keeps the planner from beginning elsewhere.
-    select api_keys.id, api_keys.organization_id, api_keys.application_id, api_keys.environment,
-      counters.entitlements_version, counters.period_starts_at
-    into key
-    from private.api_key_secrets
+    select keys.id, keys.organization_id, keys.application_id, keys.environment, counters.period_starts_at
+    into key, organization, application, key_environment, period_start
+    from private.api_key_secrets as secrets
     cross join lateral (
-      select * from public.api_keys where api_keys.id = api_key_secrets.key_id offset 0
-    ) as api_keys
-    cross join lateral (
-      select * from private.api_key_counters where api_key_counters.key_id = api_keys.id offset 0
+      select present.tat from private.api_key_counters as present
+      where present.key_id = secrets.key_id and present.ends_at > at_time offset 0
     ) as key_counters
     cross join lateral (
-      select * from private.usage_counters
-      where usage_counters.organization_id = api_keys.organization_id and usage_counters.metric = p_metric offset 0
-    ) as counters
+      select present.id, present.organization_id, present.application_id, present.environment, present.granted_by
+      from public.api_keys as present
+      where present.id = secrets.key_id
+        and p_scope = any (present.scopes)
+        and (not present.restricted or private.unmet_restriction(
+          present.workflow_ids, present.allowed_cidrs, present.allowed_origins, p_context
+        ) is null)
+      offset 0
+    ) as keys
     cross join lateral (
-      select memberships.role_scope_id, memberships.role_key from public.memberships
-      where memberships.organization_id = api_keys.organization_id and memberships.user_id = api_keys.granted_by
-        and memberships.active offset 0
+      select present.role_scope_id, present.role_key from public.memberships as present
+      where present.organization_id = keys.organization_id and present.user_id = keys.granted_by and present.active
+      offset 0
     ) as members
     cross join lateral (
-      select from public.role_permissions
-      where role_permissions.permission = p_scope and role_permissions.scope_id = members.role_scope_id
-        and role_permissions.role_key = members.role_key offset 0
+      select from public.role_permissions as present
+      where present.permission = p_scope and present.scope_id = members.role_scope_id
+        and present.role_key = members.role_key
+      offset 0
     ) as granted
-    where api_key_secrets.hash = p_key_hash
-      and api_key_secrets.valid_until > at_time
-      and key_counters.ends_at > at_time
-      and p_scope = any (api_keys.scopes)
-      and (not api_keys.restricted or private.unmet_restriction(
-        api_keys.workflow_ids, api_keys.allowed_cidrs, api_keys.allowed_origins, p_context
-      ) is null)
-      and counters.valid_until > at_time
-      and counters.entitlements_version =
-        coalesce((select version from private.entitlement_versions as own where own.organization_id = api_keys.organization_id), 0)
-        + coalesce((select version from private.entitlement_versions as everybodys where everybodys.organization_id is null), 0)
-      and counters.used <= counters.ceiling - p_cost
-      and counters.tat + counters.per_request <= at_time + private.rate_burst()
-      and key_counters.tat + counters.key_per_request <= at_time + private.rate_burst();
+    cross join lateral (
+      select present.period_starts_at from private.usage_counters as present
+      where present.organization_id = keys.organization_id and present.metric = p_metric
+        and present.valid_until > at_time
+        and present.entitlements_version =
+          coalesce((select version from private.entitlement_versions as own where own.organization_id = keys.organization_id), 0)
+          + coalesce((select version from private.entitlement_versions as everybodys where everybodys.organization_id is null), 0)
+        and present.used <= present.ceiling - p_cost
+        and present.tat <= at_time + present.slack
+        and key_counters.tat <= at_time + present.key_slack
+      offset 0
+    ) as counters
+    where secrets.hash = p_key_hash and secrets.valid_until > at_time;
 
     if found then
       insert into private.request_log
         (organization_id, request_id, occurred_at, quantity, application_id, key_id, environment, metric, workflow_id)
       values (
-        key.organization_id, request, at_time, p_cost, key.application_id, key.id, key.environment, p_metric, workflow
+        organization, request, at_time, p_cost, application, key, key_environment, p_metric,
+        case when p_context ? 'workflow_id' then private.uuid_or_null(p_context ->> 'workflow_id') end
       )
       on conflict do nothing;
       if not found then
         -- It was admitted, and its answer lost: here it is again.
-        perform private.was_admitted(key.organization_id, request, key.id, p_metric, p_cost);
-        return private.admission(key.id, p_metric);
+        perform private.was_admitted(organization, request, key, p_metric, p_cost);
+        return private.admission(key, p_metric);
       end if;
 
+      -- What the plan grants may be another version's by now: then it is that version's limits that are kept.
       update private.usage_counters as counters
       set used = counters.used + p_cost,
         taken = counters.taken + 1,
         tat = greatest(counters.tat, clock_timestamp()) + counters.per_request
-      where counters.organization_id = key.organization_id and counters.metric = p_metric
-        and counters.entitlements_version = key.entitlements_version
-        and counters.period_starts_at = key.period_starts_at
+      where counters.organization_id = organization and counters.metric = p_metric
+        and counters.period_starts_at = period_start
         and counters.valid_until > clock_timestamp()
         and counters.used <= counters.ceiling - p_cost
-        and counters.tat + counters.per_request <= clock_timestamp() + private.rate_burst()
-      returning counters.used, counters.quota, counters.period_ends_at, counters.tat, counters.burst, counters.per_request,
-        counters.key_burst, counters.key_per_request
-      into counter;
+        and counters.tat <= clock_timestamp() + counters.slack
+      returning counters.quota, counters.quota - least(counters.used, counters.quota),
+        case when counters.quota is not null then counters.period_ends_at end,
+        -- What is left of a burst is for information, so in floating point: exact to the microsecond.
+        counters.burst, floor(
+          date_part('epoch', clock_timestamp() + private.rate_burst() - counters.tat) * counters.pace + 0.000001
+        ),
+        counters.key_burst, counters.key_per_request, counters.key_slack, counters.key_pace
+      into quota, quota_left, quota_reset_at, burst, burst_left, key_burst, key_per_request, key_slack, key_pace;
 
       if found then
         update private.api_key_counters as counters
         set taken = counters.taken + 1,
-          tat = greatest(counters.tat, clock_timestamp()) + counter.key_per_request,
+          tat = greatest(counters.tat, clock_timestamp()) + key_per_request,
           used_at = at_time
-        where counters.key_id = key.id
+        where counters.key_id = key
           and counters.ends_at > clock_timestamp()
-          and counters.tat + counter.key_per_request <= clock_timestamp() + private.rate_burst()
-        returning counters.tat into key_tat;
+          and counters.tat <= clock_timestamp() + key_slack
+        returning true, 'allowed', organization, application, key, key_environment, quota, quota_left, quota_reset_at, null::integer,
+          key_burst, least(burst_left, floor(
+            date_part('epoch', clock_timestamp() + private.rate_burst() - counters.tat) * key_pace + 0.000001
+          ))
+        into decision;
         if found then
-          -- For information, so in floating point: exact to the microsecond.
-          organization_left := floor(
-            date_part('epoch', clock_timestamp() + private.rate_burst() - counter.tat)
-              / nullif(date_part('epoch', counter.per_request), 0) + 0.000001
-          );
-          key_left := floor(
-            date_part('epoch', clock_timestamp() + private.rate_burst() - key_tat)
-              / nullif(date_part('epoch', counter.key_per_request), 0) + 0.000001
-          );
-          return row(
-            true, 'allowed', key.organization_id, key.application_id, key.id, key.environment,
-            counter.quota,
-            counter.quota - least(counter.used, counter.quota),
-            case when counter.quota is not null then counter.period_ends_at end,
-            null,
-            case when key_left < organization_left or organization_left is null then counter.key_burst else counter.burst end,
-            greatest(least(organization_left, key_left), 0)
-          )::private.request_decision;
+          if decision.rate_remaining = burst_left then
+            decision.rate_limit := burst;
+          end if;
+          return decision;
         end if;
         update private.usage_counters as counters
         set used = counters.used - p_cost, taken = counters.taken - 1, tat = counters.tat - counters.per_request
-        where counters.organization_id = key.organization_id and counters.metric = p_metric;
+        where counters.organization_id = organization and counters.metric = p_metric;
       end if;
       delete from private.request_log
-      where request_log.organization_id = key.organization_id and request_log.request_id = request;
+      where request_log.organization_id = organization and request_log.request_id = request;
     end if;
 
-    refused := private.refusal(p_key_hash, p_scope, p_metric, p_cost, p_context);
-    if refused.code in ('rate_limited', 'quota_exceeded')
-      and private.was_admitted(refused.organization_id, named_request, refused.key_id, p_metric, p_cost)
+    decision := private.refusal(p_key_hash, p_scope, p_metric, p_cost, p_context);
+    if decision.code in ('rate_limited', 'quota_exceeded')
+      and private.was_admitted(decision.organization_id, named_request, decision.key_id, p_metric, p_cost)
     then
-      return private.admission(refused.key_id, p_metric);
-    elsif refused.code is not null then
-      return refused;
+      return private.admission(decision.key_id, p_metric);
+    elsif decision.code is not null then
+      return decision;
     end if;
     -- The limits were not known, or somebody was faster: again.
   end loop;
-  refused.code := 'rate_limited';
-  refused.retry_after := 1;
-  return refused;
+  decision.code := 'rate_limited';
+  decision.retry_after := 1;
+  return decision;
 end
 $$;

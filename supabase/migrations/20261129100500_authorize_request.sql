@@ -1,17 +1,6 @@
 -- The decision for servers: functions/_shared/api-key.ts calls it once for each request.
 set local lock_timeout = '5s';
 
-create function private.authorize_request(
-  p_key_hash bytea, p_scope text, p_metric text, p_cost bigint default 1, p_context jsonb default '{}'
-) returns private.request_decision
-language plpgsql security definer
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return private.decide(p_key_hash, p_scope, p_metric, p_cost, p_context);
-end
-$$;
-
 create function public.authorize_request(
   p_key_hash bytea, p_scope text, p_metric text, p_cost bigint default 1, p_context jsonb default '{}'
 ) returns table (

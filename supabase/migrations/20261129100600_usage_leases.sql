@@ -12,7 +12,7 @@ create function private.lease_budget(
 )
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
--- as decide
+-- as authorize_request
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 as $$
@@ -88,7 +88,7 @@ $$;
 create function private.return_lease(p_lease_id uuid, p_spent bigint) returns boolean
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
--- as decide
+-- as authorize_request
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 as $$

@@ -51,7 +51,6 @@ insert into callers values
   ('private.create_usage_partitions', ''),
   ('private.custom_access_token_hook', 'supabase_auth_admin'),
   ('private.data_keys_to_rewrap', 'service_role'),
-  ('private.decide', ''),
   ('private.decline_invitation', 'authenticated'),
   ('private.delete_account', 'authenticated'),
   ('private.delete_done_outbox', ''),
