@@ -12,7 +12,7 @@ import {
   temporaryFolder,
 } from "./support.ts";
 
-const root = copyOfRepository();
+const root = copyOfRepository(undefined, "all");
 
 async function inDatabase<T>({ databasePort }: Started, query: string): Promise<T[]> {
   const sql = postgres(`postgresql://postgres:postgres@127.0.0.1:${databasePort}/postgres`, { max: 1 });

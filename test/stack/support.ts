@@ -1,6 +1,16 @@
 // `npm start` as a person meets it: a child process with its terminal's text, its processes and its exit code.
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import process from "node:process";
@@ -43,8 +53,14 @@ export function temporaryFolder(): string {
   return folder;
 }
 
+// What a start does with its functions, it does with two as with all: that all start, the first start shows.
+const FEW_FUNCTIONS = ["health", "maintenance"];
+
 /** A copy of the repository in which tests may break what they like. */
-export function copyOfRepository(folder = path.join(temporaryFolder(), "nectar")): string {
+export function copyOfRepository(
+  folder = path.join(temporaryFolder(), "nectar"),
+  kept: string[] | "all" = FEW_FUNCTIONS,
+): string {
   mkdirSync(folder, { recursive: true });
   for (const part of [
     "src",
@@ -61,7 +77,20 @@ export function copyOfRepository(folder = path.join(temporaryFolder(), "nectar")
     });
   }
   symlinkSync(repository("node_modules"), path.join(folder, "node_modules"), "junction");
+  if (kept !== "all") dropFunctions(folder, kept);
   return folder;
+}
+
+function dropFunctions(folder: string, kept: string[]): void {
+  const manifest = path.join(folder, "deno.json");
+  const settings = JSON.parse(readFileSync(manifest, "utf8")) as { workspace: string[] };
+  const stays = (member: string) =>
+    path.basename(member).startsWith("_") || kept.includes(path.basename(member));
+  for (const member of settings.workspace.filter((member) => !stays(member))) {
+    rmSync(path.join(folder, member), { recursive: true });
+  }
+  const workspace = settings.workspace.filter(stays);
+  writeFileSync(manifest, JSON.stringify({ ...settings, workspace }));
 }
 
 export interface StartOptions {
