@@ -1,12 +1,13 @@
 import { inBackground } from "../_shared/background.ts";
 import { AppError } from "../_shared/errors.ts";
 import { describeError, type Log, logToConsole } from "../_shared/log.ts";
-import { cacheEntries, type CacheEntry, cacheUsage, MAX_ENTRY_BYTES } from "./cache-entries.ts";
+import { createCacheAccounts } from "./cache-accounts.ts";
+import { cacheEntries, type CacheEntry, MAX_ENTRY_BYTES } from "./cache-entries.ts";
 import { cacheId, type CacheKey } from "./cache-key.ts";
 import type { Documents, Tenant } from "./documents.ts";
 import { refused } from "./refused.ts";
-import { isDuplicate } from "./tenant-collection.ts";
-import { above, absent, atMost, below, oneOf, present } from "./where.ts";
+import { isDuplicate, onceMore } from "./tenant-collection.ts";
+import { above, absent, below, present } from "./where.ts";
 
 /** An answer as it was given. */
 export interface CachedAnswer {
@@ -55,17 +56,9 @@ export interface CacheOptions {
 
 /** What an entry takes beside its body. */
 const AROUND = 512;
-/** How full the cache is after the oldest entries went. */
-const KEPT = 0.9;
-const BATCH = 1000;
-/** Hits and misses of a process, until they are written. */
-const MOST_COUNTED = 1000;
 const NEVER = new Date(0);
 
 const entries = (tenant: Tenant) => tenant.collection(cacheEntries);
-const usage = (tenant: Tenant) => tenant.collection(cacheUsage);
-
-type Counted = Record<"hits" | "stale_hits" | "misses", number>;
 
 /**
  * Answers of workflows, for as long as they are good. The cache is never the reason why something fails: without MongoDB
@@ -76,10 +69,10 @@ export function createCacheStore(
   { clock = Date.now, log = logToConsole, leaseMs = 30_000 }: CacheOptions = {},
 ) {
   const { run } = documents;
+  const { count, written, shrink } = createCacheAccounts({ clock });
   const now = () => new Date(clock());
   /** What this process is making at the moment. */
   const flights = new Map<string, Promise<CachedAnswer>>();
-  const counted = new Map<string, Counted>();
 
   const find = async (tenant: Tenant, id: string): Promise<Cached | undefined> => {
     const found = await entries(tenant).findOne({ _id: id, body: present(), expires_at: above(now()) });
@@ -89,13 +82,16 @@ export function createCacheStore(
     return { answer: { status, content_type, body }, state };
   };
 
-  /** What is kept for a key, if it is still good or may be given stale. */
-  const get = (organizationId: string, key: CacheKey): Promise<Cached | undefined> =>
+  const lookUp = (organizationId: string, id: string): Promise<Cached | undefined> =>
     run(organizationId, async (tenant) => {
-      const found = await find(tenant, await cacheId(tenant.organizationId, key));
+      const found = await find(tenant, id);
       await count(tenant, found ? found.state === "hit" ? "hits" : "stale_hits" : "misses");
       return found;
     });
+
+  /** What is kept for a key, if it is still good or may be given stale. */
+  const get = async (organizationId: string, key: CacheKey): Promise<Cached | undefined> =>
+    await lookUp(organizationId, await idOf(organizationId, key));
 
   /** Keeps an answer. False when it is larger than an entry or the organization's cache may be, or no success. */
   const put = (
@@ -119,14 +115,8 @@ export function createCacheStore(
     settings: CacheSettings,
     make: () => Promise<CachedAnswer>,
   ): Promise<Cached> {
-    const id = await cacheId(String(organizationId).toLowerCase(), key);
-    const found = await unlessAway(() =>
-      run(organizationId, async (tenant) => {
-        const found = await find(tenant, id);
-        await count(tenant, found ? found.state === "hit" ? "hits" : "stale_hits" : "misses");
-        return found;
-      })
-    );
+    const id = await idOf(organizationId, key);
+    const found = await unlessAway(() => lookUp(organizationId, id));
     if (found?.state === "hit") return found;
     if (found) {
       if (!flights.has(id)) inBackground(refresh());
@@ -234,20 +224,16 @@ export function createCacheStore(
 
   const statistics = (organizationId: string): Promise<CacheStatistics> =>
     run(organizationId, async (tenant) => {
-      await writeCounts(tenant);
-      const [groups, counts] = await Promise.all([
-        entries(tenant).totals({ body: present(), expires_at: above(now()) }, {
-          by: "workflow_id",
-          sum: ["bytes"],
-        }),
-        usage(tenant).findOne({ _id: tenant.organizationId }),
-      ]);
+      const { hits, stale_hits, misses, counted_since } = await written(tenant);
+      const groups = await entries(tenant).totals({ body: present(), expires_at: above(now()) }, {
+        by: "workflow_id",
+        sum: ["bytes"],
+      });
       const workflows = groups.map(({ key, count, sums }) => ({
         workflow_id: String(key),
         entries: count,
         bytes: sums["bytes"] ?? 0,
       }));
-      const { hits = 0, stale_hits = 0, misses = 0, counted_since = null } = counts ?? {};
       const sum = (name: "entries" | "bytes") => workflows.reduce((total, each) => total + each[name], 0);
       return {
         entries: sum("entries"),
@@ -301,64 +287,9 @@ export function createCacheStore(
     );
     // The lease's own document is there unless the key was purged, or another took the lease over.
     if (!before && lease !== undefined) return false;
-    const total = await writeCounts(tenant, bytes - (before?.bytes ?? 0));
+    const total = (await written(tenant, bytes - (before?.bytes ?? 0))).bytes;
     if (limit !== null && total > limit) await shrink(tenant, limit);
     return true;
-  }
-
-  /**
-   * Lets the oldest entries go until the rest fits, and puts the sum right. An entry is written before it is counted, and the
-   * sum is replaced only where nobody counted since it was read: so it is never too small.
-   */
-  async function shrink(tenant: Tenant, limit: number): Promise<void> {
-    await entries(tenant).removeAll({ expires_at: atMost(now()) });
-    for (let round = 0; round < 100; round++) {
-      const known = await usage(tenant).findOne({ _id: tenant.organizationId });
-      // Before the sum: of two at once, one that comes late then takes what the other took, and no more.
-      const oldest = await entries(tenant).find({ body: present() }, {
-        fields: ["_id", "bytes"],
-        sort: { made_at: 1 },
-        limit: BATCH,
-      });
-      const [total] = await entries(tenant).totals({}, { sum: ["bytes"] });
-      const bytes = total?.sums["bytes"] ?? 0;
-      if (bytes <= limit) {
-        if (!known) return;
-        const right = await usage(tenant).change({ _id: known._id, bytes: known.bytes }, { set: { bytes } });
-        if (right) return;
-        continue;
-      }
-      let excess = bytes - KEPT * limit;
-      const going = oldest.filter((entry) => {
-        const goes = excess > 0;
-        if (goes) excess -= entry.bytes;
-        return goes;
-      });
-      if (going.length === 0) return;
-      await entries(tenant).removeAll({ _id: oneOf(going.map(({ _id }) => _id)) });
-    }
-  }
-
-  async function count(tenant: Tenant, what: keyof Counted): Promise<void> {
-    const { organizationId } = tenant;
-    const counts = counted.get(organizationId) ?? { hits: 0, stale_hits: 0, misses: 0 };
-    counts[what]++;
-    counted.set(organizationId, counts);
-    const sum = counts.hits + counts.stale_hits + counts.misses;
-    if (sum >= MOST_COUNTED || counted.size > MOST_COUNTED) await writeCounts(tenant);
-  }
-
-  /** Writes what was counted here, with a change of the bytes, and gives their sum. */
-  async function writeCounts(tenant: Tenant, bytes = 0): Promise<number> {
-    const counts = counted.get(tenant.organizationId) ?? { hits: 0, stale_hits: 0, misses: 0 };
-    counted.delete(tenant.organizationId);
-    const written = await onceMore(() =>
-      usage(tenant).change({ _id: tenant.organizationId }, {
-        increment: { bytes, ...counts },
-        setOnInsert: { counted_since: now() },
-      }, { upsert: true })
-    );
-    return written?.bytes ?? 0;
   }
 
   return { get, put, through, invalidate, statistics };
@@ -370,19 +301,10 @@ const partsOf = (
   workflow_id: workflow_id.toLowerCase(),
   workflow_version,
 });
+const idOf = (organizationId: string, key: CacheKey) => cacheId(String(organizationId).toLowerCase(), key);
 const tagsOf = ({ tags = [] }: CacheSettings) => [...new Set(tags)];
 
 const isDuration = (seconds: unknown) => typeof seconds === "number" && seconds >= 0 && seconds <= 1e9;
-
-/** Two who make the same document at once: one of them finds it the second time. */
-async function onceMore<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (isDuplicate(error)) return await work();
-    throw error;
-  }
-}
 
 async function unlessAway<T>(work: () => Promise<T>): Promise<T | undefined> {
   try {

@@ -269,3 +269,13 @@ export function isDuplicate(error: unknown, index?: string): boolean {
   if (!(error instanceof Error) || (error as { code?: unknown }).code !== 11000) return false;
   return index === undefined || error.message.includes(` index: ${index} `);
 }
+
+/** Two who make the same document at once: one of them finds it the second time. */
+export async function onceMore<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (isDuplicate(error)) return await work();
+    throw error;
+  }
+}

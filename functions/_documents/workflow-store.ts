@@ -1,14 +1,14 @@
 import { AppError } from "../_shared/errors.ts";
 import type { Content } from "../_workflows/content.ts";
-import { boundedCache } from "./bounded-cache.ts";
 import type { Documents, Tenant } from "./documents.ts";
 import { exclusively } from "./guards.ts";
 import { newId } from "./id.ts";
-import { matchRoute } from "./routes.ts";
+import { createLiveWorkflows } from "./live-workflows.ts";
 import { isDuplicate } from "./tenant-collection.ts";
-import { above, beginsWith, below, type Fields, noneOf, present, type Where } from "./where.ts";
+import { beginsWith, below, noneOf, type Where } from "./where.ts";
 import { wordsOf } from "./words.ts";
-import { type Workflow, workflows, type WorkflowVersion, workflowVersions } from "./workflows.ts";
+import { heads, published, requireVersion, requireWorkflow } from "./workflow-documents.ts";
+import type { Workflow, WorkflowVersion } from "./workflows.ts";
 
 /** What people say of a workflow, beside the definition. */
 export interface About {
@@ -68,15 +68,6 @@ const versionFields = [
 /** A version without its definition. */
 export type VersionSummary = Pick<WorkflowVersion, typeof versionFields[number]>;
 
-const routeFields = ["_id", "slug", "live_route", "latest_version", "latest_hash"] as const;
-/** What answers a method and path. */
-export type LiveRoute = Pick<Workflow, typeof routeFields[number]>;
-
-const PAGE = 1000;
-
-/** What one process keeps of what is live. */
-const CACHED_BYTES = 16 * 1024 * 1024;
-
 export interface Publication {
   workflow: Workflow;
   version: WorkflowVersion;
@@ -86,17 +77,12 @@ export interface Publication {
 
 export type WorkflowStore = ReturnType<typeof createWorkflowStore>;
 
-const heads = (tenant: Tenant) => tenant.collection(workflows);
-const published = (tenant: Tenant) => tenant.collection(workflowVersions);
-
 /** Workflows and their versions. Every call is for one organization, the first argument, and throws AppErrors. */
 export function createWorkflowStore(
   documents: Documents,
   { clock = Date.now }: { clock?: (() => number) | undefined } = {},
 ) {
   const { run, transaction } = documents;
-  // Versions never change: whether one may still be read, its workflow says each time.
-  const known = boundedCache<WorkflowVersion>(CACHED_BYTES);
   const now = () => new Date(clock());
 
   /** At most `limit` workflows, archived ones included; null is no limit. Exact, however many are made at once. */
@@ -317,49 +303,6 @@ export function createWorkflowStore(
       await published(tenant).removeAll({ workflow_id: id });
     });
 
-  /** What is live under which route: what a runtime's router is made of. In the order in which they were made. */
-  const routes = (
-    organizationId: string,
-    { limit, after }: { limit: number; after?: string | undefined },
-  ): Promise<LiveRoute[]> => run(organizationId, (tenant) => liveRoutes(tenant, limit, after));
-
-  /** A version of what is live, by the workflow's slug or id, or by a request's method and path. */
-  const live = (
-    organizationId: string,
-    route: { slug: string } | { id: string } | { method: string; path: string },
-    wanted: number | "latest",
-  ): Promise<{ slug: string; version: WorkflowVersion }> =>
-    run(organizationId, async (tenant) => {
-      const head = await heads(tenant).findOne(
-        { ...await namedBy(tenant, route), state: "published" },
-        { fields: ["_id", "slug", "latest_version"] },
-      );
-      if (!head) throw new AppError("workflow_not_found");
-      const number = wanted === "latest" ? head.latest_version : wanted;
-      const name = `${tenant.organizationId}:${head._id}:${number}`;
-      const version = known.get(name) ?? await requireVersion(tenant, head._id, number);
-      known.set(name, version, version.definition.length);
-      return { slug: head.slug, version };
-    });
-
-  async function namedBy(
-    tenant: Tenant,
-    route: Parameters<typeof live>[1],
-  ): Promise<Fields<Workflow>> {
-    if ("slug" in route) return { slug: route.slug };
-    if ("id" in route) return { _id: route.id };
-    const claimed: string[] = [];
-    let after: string | undefined;
-    do {
-      const page = await liveRoutes(tenant, PAGE, after);
-      claimed.push(...page.flatMap(({ live_route }) => live_route ?? []));
-      after = page.length === PAGE ? page.at(-1)?._id : undefined;
-    } while (after !== undefined);
-    const found = matchRoute(claimed, route.method, route.path);
-    if (found === undefined) throw new AppError("workflow_not_found");
-    return { live_route: found };
-  }
-
   return {
     create,
     list,
@@ -372,17 +315,9 @@ export function createWorkflowStore(
     archive,
     restore,
     remove,
-    routes,
-    live,
+    ...createLiveWorkflows(documents),
   };
 }
-
-const liveRoutes = (tenant: Tenant, limit: number, after?: string): Promise<LiveRoute[]> =>
-  heads(tenant).find({ live_route: present(), ...(after !== undefined && { _id: above(after) }) }, {
-    fields: routeFields,
-    sort: { _id: 1 },
-    limit,
-  });
 
 function draftOf({ name, slug, description, tags, application_id }: About, content: Content) {
   const { definition, content_hash, trigger, connection_ids } = content;
@@ -400,22 +335,9 @@ function draftOf({ name, slug, description, tags, application_id }: About, conte
   };
 }
 
-async function requireWorkflow(tenant: Tenant, id: string): Promise<Workflow> {
-  const found = await heads(tenant).findOne({ _id: id });
-  if (!found) throw new AppError("workflow_not_found");
-  return found;
-}
-
 async function requireAt(tenant: Tenant, id: string, revision: number): Promise<Workflow> {
   const found = await heads(tenant).findOne({ _id: id, revision, state: noneOf(["archived"]) });
   return found ?? await refuse(tenant, id, revision);
-}
-
-async function requireVersion(tenant: Tenant, id: string, number: number): Promise<WorkflowVersion> {
-  const found = await published(tenant).findOne({ workflow_id: id, number });
-  if (found) return found;
-  await requireWorkflow(tenant, id);
-  throw new AppError("version_not_found");
 }
 
 /** Why a change found nothing to change. */

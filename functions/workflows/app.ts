@@ -10,6 +10,7 @@ import { createBackend, type organizationBySlug } from "./backend.ts";
 import { registerCache } from "./cache.ts";
 import { registerDrafts } from "./drafts.ts";
 import { registerFiles } from "./files.ts";
+import { registerLifecycle } from "./lifecycle.ts";
 import { registerLive } from "./live.ts";
 import { registerPublishing } from "./publishing.ts";
 
@@ -40,6 +41,7 @@ export function createApp(
   registerCache({ ...setting, cache });
   registerFiles(setting);
   registerDrafts(setting);
+  registerLifecycle(setting);
   registerPublishing(setting);
   return app;
 }
