@@ -143,11 +143,13 @@ export function createBackend(
       if (!row) throw new AppError("internal");
       return wrappedKey({ ...row, organization_id: key.organizationId });
     },
-    async secret({ id, organization_id }) {
+    async secret({ id, organization_id, secret_version }) {
       const [row] = dataOf(
         await asAdmin(supabaseAdmin.rpc("read_connection_secret", { p_connection_id: id })),
       );
       if (!row) throw new AppError("connection_not_found");
+      // A password that was changed with the host a moment ago is not for the host before.
+      if (row.version !== secret_version) throw new AppError("connection_changed");
       return {
         key: {
           organizationId: organization_id,

@@ -37,6 +37,8 @@ export interface ConnectionRequest {
    * @param redirect - Where the server sends its client instead (TDS routing): resolved and checked anew, by the same guard.
    */
   dial: (redirect?: { host: string; port: number }) => Promise<Socket>;
+  /** Most bytes that the server may send: whoever sends more is no database that was asked so little. */
+  mostBytes: number;
   /** Aborts when the time for the whole call is up. */
   signal: AbortSignal;
   /** Milliseconds until then, for drivers that want numbers. At least 1. */

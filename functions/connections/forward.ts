@@ -3,6 +3,7 @@ import type { FunctionEnv } from "../_shared/app.ts";
 import { AppError } from "../_shared/errors.ts";
 
 const FORWARDED = "x-nectar-forwarded";
+const uuid = /^[0-9a-f-]{36}$/i;
 const passed = ["authorization", "apikey", "content-type"];
 
 /**
@@ -18,7 +19,9 @@ export function forwardTo(
 ): MiddlewareHandler<FunctionEnv> {
   return async (c, next) => {
     const host = c.req.header(FORWARDED) ? undefined : url();
-    if (!host) return await next();
+    // What is no id is refused here: `%2e%2e` would lead to another path of that host.
+    const id = c.req.param("id");
+    if (!host || (id !== undefined && !uuid.test(id))) return await next();
     const headers = new Headers({ [FORWARDED]: "1", "x-request-id": c.var.requestId });
     for (const name of passed) {
       const value = c.req.header(name);

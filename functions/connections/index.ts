@@ -9,7 +9,11 @@ import { createSecretBox } from "../_shared/secret-box.ts";
 import { createApp } from "./app.ts";
 import { engines } from "./engines/engines.ts";
 import { detectRuntime } from "./runtime.ts";
-import { createTester } from "./tester.ts";
+import { keepConsoleForLog, outliveStrayErrors } from "./stray-errors.ts";
+import { createTester, nameOf } from "./tester.ts";
+
+keepConsoleForLog();
+outliveStrayErrors((error) => logToConsole({ level: "warn", function: "connections", stray: nameOf(error) }));
 
 const mongo = createMongo({ uri: () => readVariable("MONGODB_URI") });
 const schemaStore = process.env["MONGODB_URI"] ? createSchemaStore(createDocuments({ mongo })) : undefined;

@@ -27,7 +27,12 @@ const refusals = [
   "database_unavailable",
   "tester_unavailable",
 ] as const;
-const storedRefusals = ["connection_not_found", "master_key_missing", "secret_unreadable"] as const;
+const storedRefusals = [
+  "connection_not_found",
+  "connection_changed",
+  "master_key_missing",
+  "secret_unreadable",
+] as const;
 const path = z.object({ id: z.uuid() });
 const answer = <Schema extends typeof testResult | typeof introspectionResult>(
   schema: Schema,

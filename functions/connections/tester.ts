@@ -56,6 +56,10 @@ export interface Tester {
   introspect(target: Target, caller: AbortSignal): Promise<Attempt<SchemaSnapshot>>;
 }
 
+// What a version takes, and what the largest catalogue that is kept takes.
+const testBytes = 256 * 1024;
+const introspectionBytes = 32 * 1024 * 1024;
+
 const defaultLimits: IntrospectionLimits = { tables: 2000, columns: 50_000, bytes: 4 * 1024 * 1024 };
 
 export function createTester(options: TesterOptions): Tester {
@@ -64,7 +68,7 @@ export function createTester(options: TesterOptions): Tester {
   async function attempt<T>(
     target: Target,
     caller: AbortSignal,
-    ms: number,
+    { ms, mostBytes }: { ms: number; mostBytes: number },
     work: (engine: Engine, request: ConnectionRequest) => Promise<T>,
   ): Promise<Attempt<T>> {
     const { clock = () => performance.now(), runtime } = options;
@@ -92,6 +96,7 @@ export function createTester(options: TesterOptions): Tester {
         tls: { mode: target.tls_mode, ca: target.ca_certificate ?? undefined },
         options: target.options,
         dial: (elsewhere) => elsewhere ? redirect(elsewhere.host, elsewhere.port) : dial(port),
+        mostBytes,
         signal,
         timeLeft: () => Math.max(1, ms - (clock() - started)),
         clock,
@@ -112,9 +117,20 @@ export function createTester(options: TesterOptions): Tester {
   }
 
   return {
-    test: (target, caller) => attempt(target, caller, testMs, (engine, request) => engine.test(request)),
+    test: (target, caller) =>
+      attempt(
+        target,
+        caller,
+        { ms: testMs, mostBytes: testBytes },
+        (engine, request) => engine.test(request),
+      ),
     introspect: (target, caller) =>
-      attempt(target, caller, introspectionMs, (engine, request) => engine.introspect(request, limits)),
+      attempt(
+        target,
+        caller,
+        { ms: introspectionMs, mostBytes: introspectionBytes },
+        (engine, request) => engine.introspect(request, limits),
+      ),
   };
 }
 
@@ -148,8 +164,8 @@ function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return Promise.race([work, promise]).finally(() => signal.removeEventListener("abort", abort));
 }
 
-// Never its message: drivers quote hosts, users and what the server said.
-function nameOf(error: unknown): Record<string, unknown> {
+/** What of an error may be logged. Never its message: drivers quote hosts, users and what the server said. */
+export function nameOf(error: unknown): Record<string, unknown> {
   if (!(error instanceof Error)) return { name: typeof error };
   const { code } = error as { code?: unknown };
   return {

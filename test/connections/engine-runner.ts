@@ -7,23 +7,28 @@ import { engines } from "../../functions/connections/engines/engines.ts";
 import { createMssql } from "../../functions/connections/engines/mssql.ts";
 import { ConnectionFailure } from "../../functions/connections/failures.ts";
 import { connectFor, detectRuntime } from "../../functions/connections/runtime.ts";
+import { keepConsoleForLog, outliveStrayErrors } from "../../functions/connections/stray-errors.ts";
 import { createTester } from "../../functions/connections/tester.ts";
 import type { RunRequest } from "./runtimes.ts";
 
-// One for each request that is under way.
-process.setMaxListeners(0);
+// As in the function. What is stray is told to the requests that are under way.
+keepConsoleForLog();
+const strays = new Set<(error: unknown) => void>();
+outliveStrayErrors((error) => {
+  for (const tell of strays) tell(error);
+});
 const lines = createInterface({ input: process.stdin });
 lines.on("line", async (line) => {
   const { id, ...request } = JSON.parse(line) as RunRequest & { id: number };
   const unheard: string[] = [];
   const note = (error: unknown) => void unheard.push(String(error));
-  process.on("unhandledRejection", note);
+  strays.add(note);
   const began = performance.now();
   const answer = await run(request);
   const took = performance.now() - began;
   // What a driver leaves behind comes up a turn later.
   await new Promise((resolve) => setTimeout(resolve, 60));
-  process.off("unhandledRejection", note);
+  strays.delete(note);
   process.stdout.write(`${JSON.stringify({ id, ...answer, took, unheard })}\n`);
 });
 
@@ -78,7 +83,16 @@ async function runGuarded(asked: RunRequest) {
 
 async function run(asked: RunRequest) {
   if (asked.action === "guarded") return await runGuarded(asked);
-  const { engine: name, action, settings, within = 10_000, limits, dialPort, ...given } = asked;
+  const {
+    engine: name,
+    action,
+    settings,
+    within = 10_000,
+    mostBytes = 32 << 20,
+    limits,
+    dialPort,
+    ...given
+  } = asked;
   const engine = engineOf(name, settings);
   const dials: ({ host: string; port: number } | null)[] = [];
   const deadline = Date.now() + within;
@@ -99,6 +113,7 @@ async function run(asked: RunRequest) {
         socket.once("error", () => reject(new ConnectionFailure("refused")));
       });
     },
+    mostBytes,
     signal: AbortSignal.timeout(within),
     timeLeft: () => Math.max(1, deadline - Date.now()),
     clock: () => performance.now(),

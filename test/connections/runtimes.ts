@@ -24,6 +24,8 @@ export interface RunRequest {
   limits?: Partial<IntrospectionLimits>;
   /** Milliseconds for the whole call. Default 10,000. */
   within?: number;
+  /** Most bytes of the server. Default 32 MiB. */
+  mostBytes?: number;
   /** What a name resolves to, the first time and later; and the local port behind an address that is made up. */
   guard?: { answers: string[][]; behind?: Record<string, number> };
   settings?: {

@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
+import { ConnectionFailure } from "../failures.ts";
 import { concat, empty } from "./bytes.ts";
 
 // Drivers forget what they have not parsed yet when the server's goodbye is right behind it.
@@ -17,8 +18,23 @@ export interface DriverSocket {
 /** Answers the driver's first words in the server's stead: given all of them so far, until it has its answer. */
 export type Intercept = (said: Uint8Array) => { reply: Uint8Array; rest: Uint8Array } | undefined;
 
-/** A socket for a driver, over a stream that may change under it. The end comes a little after the last bytes. */
-export function driverSocket(first: Duplex, intercept?: Intercept): DriverSocket {
+export interface DriverSocketOptions {
+  /** Of the server, all in all. */
+  mostBytes: number;
+  /** Reads along with the driver, before it: false for what the driver must not see. */
+  bearable?: (heard: Uint8Array) => boolean;
+  intercept?: Intercept;
+}
+
+/**
+ * A socket for a driver, over a stream that may change under it. The end comes a little after the last bytes. A server that
+ * says too much, or what is not bearable, is hung up on.
+ */
+export function driverSocket(
+  first: Duplex,
+  { mostBytes, bearable = () => true, intercept }: DriverSocketOptions,
+): DriverSocket {
+  let bytesLeft = mostBytes;
   let channel = first;
   let reading = true;
   let said: Uint8Array | undefined = intercept && empty;
@@ -44,6 +60,10 @@ export function driverSocket(first: Duplex, intercept?: Intercept): DriverSocket
   });
 
   const onData = (chunk: Uint8Array) => {
+    bytesLeft -= chunk.length;
+    if (bytesLeft < 0 || !bearable(chunk)) {
+      return void stream.destroy(new ConnectionFailure("unsupported_server"));
+    }
     if (!stream.push(chunk)) channel.pause();
   };
   function attach(to: Duplex) {

@@ -5,6 +5,7 @@ import { ConnectionFailure, type FailureCode } from "../failures.ts";
 import { assembleSnapshot, type CatalogueRow, type CatalogueRows } from "../introspection/assemble.ts";
 import { mssqlCatalogue } from "./mssql-catalogue.ts";
 import { printable } from "./printable.ts";
+import { rowKeeper } from "./rows.ts";
 import { findInstancePort } from "./tds/browser.ts";
 import { type Channel, openChannel } from "./tds/channel.ts";
 import type { LocalPair } from "./tls/secure.ts";
@@ -106,6 +107,7 @@ async function withSession<T>(
   const connection = new tedious.Connection(
     configuration(request, connector),
   );
+  keepPacketSize(connection);
   connection.on("errorMessage", ({ number }) => void numbers.push(number));
   connection.on("error", () => {});
 
@@ -127,7 +129,8 @@ async function withSession<T>(
       phases: { tls: tlsTime, login: clock() - loginBegun },
       query: (statement) => {
         numbers.length = 0;
-        return untilAborted(signal, query(tedious, connection, statement, timeLeft()));
+        const hangUp = () => void channel?.socket.destroy();
+        return untilAborted(signal, query(tedious, connection, statement, timeLeft(), hangUp));
       },
     });
   } catch (error) {
@@ -162,6 +165,27 @@ function configuration(
   };
 }
 
+// Of the protocol. With one of eight bytes, all header, the driver would cut its next message for ever.
+const packetSizes = { least: 512, most: 32_767 };
+
+/** A server may set the size of the packets that it is sent. The driver takes any; its types do not show where. */
+function keepPacketSize(connection: Driver): void {
+  type MessageIo = { packetSize: (size?: number) => number };
+  let messageIo: MessageIo | undefined;
+  Object.defineProperty(connection, "messageIo", {
+    configurable: true,
+    get: () => messageIo,
+    set(created: MessageIo) {
+      const set = created.packetSize;
+      created.packetSize = function (size) {
+        const sound = size !== undefined && size >= packetSizes.least && size <= packetSizes.most;
+        return sound ? set.call(this, size) : set.call(this);
+      };
+      messageIo = created;
+    },
+  });
+}
+
 /** Azure's older gateways find the server by the login: `user@server`. */
 function loginName(username: string, host: string): string {
   const server = host.match(/^([a-z0-9-]+)\.database\.(windows\.net|chinacloudapi\.cn|usgovcloudapi\.net)$/)
@@ -174,13 +198,14 @@ function query(
   connection: Driver,
   statement: string,
   timeout: number,
+  hangUp: () => void,
 ): Promise<CatalogueRow[]> {
   return new Promise((resolve, reject) => {
-    const rows: CatalogueRow[] = [];
+    const { rows, keep } = rowKeeper(hangUp);
     const request = new Request(statement, (error) => error ? reject(error) : resolve(rows));
     request.setTimeout(timeout);
     request.on("row", (columns: Record<string, { value: unknown }>) => {
-      rows.push(Object.fromEntries(Object.entries(columns).map(([name, { value }]) => [name, value])));
+      keep(Object.fromEntries(Object.entries(columns).map(([name, { value }]) => [name, value])));
     });
     connection.execSqlBatch(request);
   });

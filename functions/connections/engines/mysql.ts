@@ -7,6 +7,7 @@ import { assembleSnapshot, type CatalogueRow, type CatalogueRows } from "../intr
 import { driverSocket } from "./driver-socket.ts";
 import { mysqlCatalogue } from "./mysql-catalogue.ts";
 import { printable } from "./printable.ts";
+import { rowKeeper } from "./rows.ts";
 import { secure } from "./tls/secure.ts";
 import { untilAborted } from "./until-aborted.ts";
 
@@ -67,7 +68,7 @@ async function withSession<T>(
   const { signal, clock } = request;
   const socket = await request.dial();
   const begun = clock();
-  const driver = driverSocket(socket);
+  const driver = driverSocket(socket, request);
   const connection = createConnection(driverOptions(request, driver.socket));
   let tls: TlsFacts | null = null;
   let tlsTime: number | null = null;
@@ -101,7 +102,10 @@ async function withSession<T>(
     return await work({
       tls,
       phases: { tls: tlsTime, login: clock() - begun - (tlsTime ?? 0) },
-      query: (statement) => untilAborted(signal, Promise.race([query(connection, statement), failure])),
+      query: (statement) => {
+        const rows = query(connection, statement, () => void driver.socket.destroy());
+        return untilAborted(signal, Promise.race([rows, failure]));
+      },
     });
   } catch (error) {
     if (tlsFailure instanceof ConnectionFailure) throw tlsFailure;
@@ -142,12 +146,14 @@ function driverOptions(
   } as ConnectionOptions;
 }
 
-function query(connection: Driver, statement: string): Promise<CatalogueRow[]> {
+function query(connection: Driver, statement: string, hangUp: () => void): Promise<CatalogueRow[]> {
   return new Promise((resolve, reject) => {
-    connection.query(statement, (error, rows) => {
-      if (error) reject(error);
-      else resolve(Array.isArray(rows) ? rows as CatalogueRow[] : []);
-    });
+    const { rows, keep } = rowKeeper(hangUp);
+    connection.query(statement)
+      .on("error", reject)
+      // Also for what has no rows: then with a header, that nobody reads.
+      .on("result", (row) => keep(row as CatalogueRow))
+      .on("end", () => resolve(rows));
   });
 }
 

@@ -5,7 +5,10 @@ import type { ConnectionRequest, Engine, EnginePhases, ServerFacts, TlsFacts } f
 import { ConnectionFailure, type FailureCode } from "../failures.ts";
 import { assembleSnapshot, type CatalogueRow, type CatalogueRows } from "../introspection/assemble.ts";
 import { postgresCatalogue } from "./postgres-catalogue.ts";
+import { driverSocket } from "./driver-socket.ts";
+import { messageCheck } from "./postgres-messages.ts";
 import { printable } from "./printable.ts";
+import { rowKeeper } from "./rows.ts";
 import { secure } from "./tls/secure.ts";
 import { untilAborted } from "./until-aborted.ts";
 
@@ -56,11 +59,13 @@ async function withSession<T>(
   const { default: connect } = await import("postgres");
   const { signal, clock } = request;
   const { stream, tls, tlsTime } = await openChannel(request);
-  const sql = connect(driverOptions(request, stream));
+  const { mostBytes } = request;
+  const { socket } = driverSocket(stream, { mostBytes, bearable: messageCheck() });
+  const sql = connect(driverOptions(request, socket));
   // The driver would wait for another connection. What it has to say of this one comes first.
   const closed = new Promise<never>((_, reject) => {
     const tell = () => reject(new ConnectionFailure("unsupported_server"));
-    stream.once("close", () => setTimeout(tell, heldBackMilliseconds));
+    socket.once("close", () => setTimeout(tell));
   });
   closed.catch(() => {});
   try {
@@ -69,19 +74,21 @@ async function withSession<T>(
     const result = sql.begin("read only", async (transaction) => {
       const phases = { tls: tlsTime, login: clock() - begun };
       await transaction.unsafe(`set local statement_timeout = ${Math.ceil(request.timeLeft())}`);
-      const query = async (statement: string) => [...await transaction.unsafe<CatalogueRow[]>(statement)];
+      const query = async (statement: string) => {
+        const { rows, keep } = rowKeeper(() => void socket.destroy());
+        await transaction.unsafe<CatalogueRow[]>(statement).forEach(keep);
+        return rows;
+      };
       return await work({ tls, phases, query });
     });
     return await untilAborted(signal, Promise.race([result as Promise<T>, closed]));
   } catch (error) {
     throw error instanceof ConnectionFailure ? error : failureOf(error, request);
   } finally {
-    stream.destroy();
+    socket.destroy();
     end(sql);
   }
 }
-
-const heldBackMilliseconds = 50;
 
 function end(sql: Sql): void {
   sql.end({ timeout: 0 }).catch(() => {});

@@ -5,9 +5,11 @@ import {
   type ForeignKey,
   type Index,
   type SchemaSnapshot,
+  schemaSnapshotSchema,
   type Table,
 } from "../../_shared/schema-snapshot.ts";
 import type { IntrospectionLimits } from "../engine.ts";
+import { ConnectionFailure } from "../failures.ts";
 
 /** A row of an engine's catalogue: values as the driver gave them. */
 export type CatalogueRow = Record<string, unknown>;
@@ -61,20 +63,26 @@ export async function assembleSnapshot(
   const content = {
     engine: described.engine,
     server: described.server,
-    database: described.database,
+    database: name(described.database),
     schemas: rows.schemas.slice(0, limits.tables).map((row) => name(row["name"])).sort(byName),
     tables: kept,
     truncated: truncated || rows.schemas.length > limits.tables,
   };
-  return { format: "nectar.schema/1", ...content, content_hash: await contentHash(content) };
+  const snapshot = { format: "nectar.schema/1", ...content, content_hash: await contentHash(content) };
+  // A server may say anything: tables without a name, columns of nothing.
+  const checked = schemaSnapshotSchema.safeParse(snapshot);
+  if (!checked.success) throw new ConnectionFailure("unsupported_server");
+  return checked.data;
 }
 
 const key = (schema: string, table: string) => JSON.stringify([schema, table]);
-const name = (value: unknown) => String(value ?? "").slice(0, 256);
+const name = (value: unknown) => String(value ?? "").slice(0, 256).toWellFormed();
 const isTrue = (value: unknown) => value === true || Number(value) === 1;
 
 function text(value: unknown, most = 1000): string | null {
-  return value === null || value === undefined || value === "" ? null : String(value).slice(0, most);
+  return value === null || value === undefined || value === ""
+    ? null
+    : String(value).slice(0, most).toWellFormed();
 }
 
 function toTable(row: CatalogueRow): Table {

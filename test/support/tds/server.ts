@@ -34,6 +34,8 @@ export interface TdsServerOptions {
   loginErrors?: ServerError[];
   /** Sends the client on after its login. */
   routing?: { host: string; port: number };
+  /** What the client is told to cut its messages into. Default 4,096. */
+  packetSize?: number;
   delays?: Partial<Record<"prelogin" | "login" | "query", number>>;
   fault?: Fault;
   /** How long the server waits before it closes after a failed login. Default 0: FIN together with the error. */

@@ -104,7 +104,7 @@ export function serveSession(
       return after(settings.closeDelay, () => void socket.end());
     }
     const route = settings.routing ? [routingToken(settings.routing)] : [];
-    answer(Buffer.concat([...route, loggedIn(login.database || "master")]));
+    answer(Buffer.concat([...route, loggedIn(login.database || "master", settings.packetSize)]));
   }
 
   function loginErrors({ user, password, database }: Login): ServerError[] {

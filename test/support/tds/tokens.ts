@@ -49,13 +49,13 @@ export const failedToken = () => done(doneStatus.error);
 export const attentionToken = () => done(doneStatus.attention);
 
 /** All that follows a successful login. */
-export function loggedIn(database: string): Buffer {
+export function loggedIn(database: string, packetSize = 4096): Buffer {
   return Buffer.concat([
     change(1, database),
     infoToken({ number: 5701, class: 0, message: `Changed database context to '${database}'.` }),
     token(0xe3, u8(7), u8(collation.length), collation, u8(0)),
     change(2, "us_english"),
-    change(4, "4096"),
+    change(4, String(packetSize)),
     token(
       0xad,
       u8(1),

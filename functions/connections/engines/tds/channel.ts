@@ -53,7 +53,7 @@ async function openStrict(request: ConnectionRequest, redirect: Redirect | undef
     const { stream, facts } = await secure(socket, request, { host, alpn: "tds/8.0" });
     const tlsTime = clock() - begun;
     const { replyForDriver } = await exchangePrelogin(stream, "on", signal);
-    return { socket: preloggedIn(stream, replyForDriver), tls: facts, tlsTime };
+    return { socket: preloggedIn(stream, replyForDriver, request), tls: facts, tlsTime };
   } catch (error) {
     socket.destroy();
     throw error;
@@ -76,7 +76,7 @@ async function openPlainFirst(
     const offered = encryption === "on" || encryption === "required";
     if (mode === "disable") {
       if (offered) throw new ConnectionFailure("tls_required", { facts });
-      return { socket: preloggedIn(socket, replyForDriver), tls: null, tlsTime: null };
+      return { socket: preloggedIn(socket, replyForDriver, request), tls: null, tlsTime: null };
     }
     if (!offered) throw new ConnectionFailure("tls_failed", { reason: "not_offered", facts });
 
@@ -87,7 +87,7 @@ async function openPlainFirst(
       throw withFacts(error, facts);
     });
     const tlsTime = clock() - begun;
-    return { socket: preloggedIn(secured.stream, replyForDriver), tls: secured.facts, tlsTime };
+    return { socket: preloggedIn(secured.stream, replyForDriver, request), tls: secured.facts, tlsTime };
   } catch (error) {
     socket.destroy();
     throw error;
@@ -121,10 +121,10 @@ function withFacts(error: unknown, facts: ProbeFacts): ConnectionFailure {
   return new ConnectionFailure(code, { ...(reason && { reason }), facts, cause });
 }
 
-function preloggedIn(channel: Duplex, reply: Uint8Array): Socket {
-  const { socket } = driverSocket(channel, (said) => {
+function preloggedIn(channel: Duplex, reply: Uint8Array, { mostBytes }: ConnectionRequest): Socket {
+  const intercept = (said: Uint8Array) => {
     const packet = packetAt(said);
     return packet === undefined ? undefined : { reply, rest: said.subarray(packet?.length ?? 0) };
-  });
-  return socket;
+  };
+  return driverSocket(channel, { mostBytes, intercept }).socket;
 }

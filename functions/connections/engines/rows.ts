@@ -1,0 +1,16 @@
+import type { CatalogueRow } from "../introspection/assemble.ts";
+
+// Every statement of ours asks for fewer.
+const most = 100_000;
+
+/** Keeps a query's rows as they come. `tooMany` is told of a server that sends more than anybody asked for. */
+export function rowKeeper(tooMany: () => void): { rows: CatalogueRow[]; keep: (row: CatalogueRow) => void } {
+  const rows: CatalogueRow[] = [];
+  return {
+    rows,
+    keep(row) {
+      if (rows.length < most) rows.push(row);
+      else tooMany();
+    },
+  };
+}
