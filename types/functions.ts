@@ -2919,6 +2919,15 @@ export interface operations {
           "application/json": components["schemas"]["Error"];
         };
       };
+      /** @description `connection_changed`: Somebody changed this connection meanwhile. Load it again. */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
       /** @description `too_many_tests`: Too many tests. Try again in a while. */
       429: {
         headers: {
@@ -3011,6 +3020,15 @@ export interface operations {
       };
       /** @description `connection_not_found`: There is no such connection that you may use. */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `connection_changed`: Somebody changed this connection meanwhile. Load it again. */
+      409: {
         headers: {
           [name: string]: unknown;
         };
