@@ -379,7 +379,11 @@ Deno.test("elsewhere: the request goes there with its caller's credentials, and 
     assert.equal(request?.headers.get("cookie"), null);
     assert.deepEqual(await request?.text(), body ? JSON.stringify(body) : "");
   }
-  assert.equal(testedHere, 0);
+  // Nor is anything but the function's own path asked for there.
+  for (const path of ["/..%2f..%2fother/test", `/${id}%2f..%2fother/test`, "/other/introspect"]) {
+    await refused(near.call("POST", path), "validation_failed");
+  }
+  assert.deepEqual([testedHere, seen.length], [0, 0]);
   // The host over there may be set up the same, and does not send it on.
   const here = await near.call("POST", "/test", { organization_id, ...target }, {
     "x-nectar-forwarded": "1",

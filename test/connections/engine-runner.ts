@@ -81,8 +81,19 @@ async function runGuarded(asked: RunRequest) {
   return { ...outcome, dials: [], connected, resolved };
 }
 
+function throwAndPrint() {
+  setTimeout(() => {
+    throw new Error("thrown");
+  });
+  Promise.reject(new Error("rejected"));
+  // It would not be read as an answer.
+  console.log("printed");
+  return { value: "alive", dials: [] };
+}
+
 async function run(asked: RunRequest) {
   if (asked.action === "guarded") return await runGuarded(asked);
+  if (asked.action === "stray") return throwAndPrint();
   const {
     engine: name,
     action,

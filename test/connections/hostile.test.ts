@@ -72,6 +72,12 @@ describe.concurrent.each(runtimes)("$name", (runtime) => {
     expectCode(await ask(engine), "ok");
   });
 
+  it("what is thrown where nobody can catch it ends nothing, and nothing but the log's lines is printed", async () => {
+    const answer = await ask("mssql", { action: "stray" });
+    expect(answer.value).toBe("alive");
+    for (const stray of ["Error: thrown", "Error: rejected"]) expect(answer.unheard).toContain(stray);
+  });
+
   /** Sends the same for as long as the client takes it, after its first word. */
   async function flood(engine: string, greeting: Buffer, more: Buffer) {
     let sent = 0;

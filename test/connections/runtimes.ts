@@ -8,8 +8,11 @@ import { repository } from "../../src/stack/repository.ts";
 
 export interface RunRequest {
   engine: "mssql" | "postgres" | "mysql";
-  /** `guarded` is a test with all that the function puts between a stranger's host and a connection. */
-  action?: "test" | "introspect" | "port" | "guarded";
+  /**
+   * `guarded` is a test with all that the function puts between a stranger's host and a connection; `stray` throws and
+   * prints as drivers do.
+   */
+  action?: "test" | "introspect" | "port" | "guarded" | "stray";
   host: string;
   port: number;
   /** Where `host` leads. Default 127.0.0.1. */

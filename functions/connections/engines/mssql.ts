@@ -84,7 +84,7 @@ async function withSession<T>(
   work: (session: Session) => Promise<T>,
 ): Promise<T> {
   const tedious = await import("tedious");
-  const { signal, clock, timeLeft } = request;
+  const { signal, clock } = request;
   const numbers: number[] = [];
   let channel: Channel | undefined;
   let channelFailure: unknown;
@@ -130,7 +130,7 @@ async function withSession<T>(
       query: (statement) => {
         numbers.length = 0;
         const hangUp = () => void channel?.socket.destroy();
-        return untilAborted(signal, query(tedious, connection, statement, timeLeft(), hangUp));
+        return untilAborted(signal, query(tedious, connection, statement, hangUp));
       },
     });
   } catch (error) {
@@ -157,7 +157,8 @@ function configuration(
       encrypt: false,
       appName: "Nectar",
       connectTimeout: timeLeft(),
-      requestTimeout: timeLeft(),
+      // The signal ends it. To cancel by itself leaves the driver waiting for an answer that can end the process.
+      requestTimeout: 0,
       maxRetriesOnTransientErrors: 0,
       readOnlyIntent: application_intent === "read_only",
       useColumnNames: true,
@@ -197,13 +198,11 @@ function query(
   { Request }: { Request: typeof DriverRequest },
   connection: Driver,
   statement: string,
-  timeout: number,
   hangUp: () => void,
 ): Promise<CatalogueRow[]> {
   return new Promise((resolve, reject) => {
     const { rows, keep } = rowKeeper(hangUp);
     const request = new Request(statement, (error) => error ? reject(error) : resolve(rows));
-    request.setTimeout(timeout);
     request.on("row", (columns: Record<string, { value: unknown }>) => {
       keep(Object.fromEntries(Object.entries(columns).map(([name, { value }]) => [name, value])));
     });
