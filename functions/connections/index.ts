@@ -8,7 +8,6 @@ import { detectRuntime } from "./runtime.ts";
 import { keepConsoleForLog, outliveStrayErrors } from "./stray-errors.ts";
 import { createTester, nameOf } from "./tester.ts";
 
-keepConsoleForLog();
 outliveStrayErrors((error) => logToConsole({ level: "warn", function: "connections", stray: nameOf(error) }));
 const app = createApp({
   engines,
@@ -27,4 +26,10 @@ const app = createApp({
   testsElsewhere: () => readVariable("CONNECTIONS_URL"),
 });
 
-export default { fetch: app.fetch };
+// From the first request on: before it, the platform says where it listens.
+const fetch: typeof app.fetch = (...request) => {
+  keepConsoleForLog();
+  return app.fetch(...request);
+};
+
+export default { fetch };
