@@ -12,7 +12,6 @@ import { detectRuntime } from "./runtime.ts";
 import { keepConsoleForLog, outliveStrayErrors } from "./stray-errors.ts";
 import { createTester, nameOf } from "./tester.ts";
 
-keepConsoleForLog();
 outliveStrayErrors((error) => logToConsole({ level: "warn", function: "connections", stray: nameOf(error) }));
 
 const mongo = createMongo({ uri: () => readVariable("MONGODB_URI") });
@@ -36,4 +35,10 @@ const app = createApp({
   testsElsewhere: () => readVariable("CONNECTIONS_URL"),
 });
 
-export default { fetch: app.fetch };
+// From the first request on: before it, the platform says where it listens.
+const fetch: typeof app.fetch = (...request) => {
+  keepConsoleForLog();
+  return app.fetch(...request);
+};
+
+export default { fetch };

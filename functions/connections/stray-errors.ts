@@ -11,8 +11,12 @@ export function outliveStrayErrors(tell: (error: unknown) => void): void {
   process.on("unhandledRejection", tell);
 }
 
+let kept = false;
+
 /** Drivers also print a line for each packet that they do not understand. The console is the log's: lines of JSON. */
 export function keepConsoleForLog(): void {
+  if (kept) return;
+  kept = true;
   const { log } = console;
   for (const method of ["debug", "info", "warn", "error", "trace"] as const) console[method] = () => {};
   console.log = (...said) => {

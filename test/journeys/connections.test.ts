@@ -205,7 +205,8 @@ describe.skipIf(address.hostname !== "127.0.0.1")("a customer's database", () =>
     const rotate = (apikey: string) =>
       ada.functions.POST("/connections/keys/rotate", { body: {}, headers: { apikey } });
     expect((await rotate(project.publishableKey)).error?.status).toBe(401);
-    expect(must(await rotate(project.secretKey))).toMatchObject({ unreadable: 0, next: null });
+    // Other tests' organizations may have theirs under keys that this backend does not have.
+    expect(must(await rotate(project.secretKey))).toMatchObject({ rewrapped: 0, next: null });
   });
 
   test("leaves its password nowhere in the database", async () => {
