@@ -62,7 +62,11 @@ export async function limitTo(sql: Sql, organization: string, limits: Partial<Li
         burst = private.fitting(private.rate_burst(), private.pace(${perSecond})),
         per_request = private.pace(${perSecond}),
         key_burst = private.fitting(private.rate_burst(), private.pace(${keyPerSecond})),
-        key_per_request = private.pace(${keyPerSecond})
+        key_per_request = private.pace(${keyPerSecond}),
+        slack = private.rate_burst() - private.pace(${perSecond}),
+        key_slack = private.rate_burst() - private.pace(${keyPerSecond}),
+        pace = 1 / nullif(date_part('epoch', private.pace(${perSecond})), 0),
+        key_pace = 1 / nullif(date_part('epoch', private.pace(${keyPerSecond})), 0)
       where organization_id = ${organization} and metric = ${METRIC}`;
   });
 }
