@@ -35,11 +35,11 @@ create table private.usage_counters (
   key_burst bigint,
   key_per_request interval not null default '0',
   -- What a decision would have to work out each time: how far ahead of the clock `tat` may be for one more request, and
-  -- how many there are in a second.
-  slack interval not null generated always as (private.rate_burst() - per_request) stored,
-  key_slack interval not null generated always as (private.rate_burst() - key_per_request) stored,
-  pace double precision generated always as (1 / nullif(date_part('epoch', per_request), 0)) stored,
-  key_pace double precision generated always as (1 / nullif(date_part('epoch', key_per_request), 0)) stored,
+  -- how many there are in a second. Not generated columns: their expressions are read anew with every update.
+  slack interval not null default '0',
+  key_slack interval not null default '0',
+  pace double precision,
+  key_pace double precision,
   primary key (organization_id, metric)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 comment on column private.usage_counters.quota is 'Of the period; null is no limit.';

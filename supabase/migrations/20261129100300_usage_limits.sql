@@ -96,7 +96,11 @@ begin
     burst = private.fitting(private.rate_burst(), private.pace(limits.rate)),
     per_request = private.pace(limits.rate),
     key_burst = private.fitting(private.rate_burst(), private.pace(limits.key_rate)),
-    key_per_request = private.pace(limits.key_rate)
+    key_per_request = private.pace(limits.key_rate),
+    slack = private.rate_burst() - private.pace(limits.rate),
+    key_slack = private.rate_burst() - private.pace(limits.key_rate),
+    pace = 1 / nullif(date_part('epoch', private.pace(limits.rate)), 0),
+    key_pace = 1 / nullif(date_part('epoch', private.pace(limits.key_rate)), 0)
   from (
     select (granted ->> 'key_requests.per_second')::bigint as key_rate,
       case when granted ? (p_metric || '.per_second')
