@@ -28,8 +28,14 @@ const benchmarks: Record<string, () => Promise<{ default: Benchmark }>> = {
 const { values, positionals } = parseArgs({
   options: { json: { type: "boolean", default: false } },
   allowPositionals: true,
+  strict: false,
 });
-const unknown = positionals.filter((name) => !(name in benchmarks));
+const unknown = [
+  ...positionals.filter((name) => !Object.hasOwn(benchmarks, name)),
+  ...Object.keys(values)
+    .filter((flag) => flag !== "json")
+    .map((flag) => `--${flag}`),
+];
 if (unknown.length > 0) {
   console.error(`No benchmark ${unknown.join(", ")}. There are: ${Object.keys(benchmarks).join(", ")}.`);
   process.exit(2);

@@ -71,13 +71,13 @@ async function useGiven(uri: string): Promise<Mongo> {
     const { name, code } = error as { name: string; code?: number };
     if (error instanceof MongoServerSelectionError) {
       throw new StackFailure(
-        `MongoDB at ${host} does not answer.\nStart it, mend MONGODB_URI, or unset it to go without.`,
+        `MongoDB at ${host} does not answer.\nStart it, mend MONGODB_URI, or unset it: there is one of Nectar's own.`,
       );
     }
     throw new StackFailure(
       code === AUTHENTICATION_FAILED
         ? `MongoDB at ${host} refuses the user or the password in MONGODB_URI.`
-        : `MONGODB_URI cannot be used (${name}).\nMend it, or unset it to go without: mongodb://host:27017/nectar`,
+        : `MONGODB_URI cannot be used (${name}).\nMend it, or unset it: mongodb://host:27017/nectar`,
     );
   }
   return { ...notOurs, uri, description: `yours, at ${host}` };
