@@ -7,21 +7,21 @@ import { readVariable } from "./env.ts";
 import { AppError } from "./errors.ts";
 import type { Leases } from "./lease.ts";
 
-/** Whose request it is, in `c.var.apiKey`. */
-export type ApiKeyCaller =
-  | {
-    verified: true;
-    keyId: string;
-    organizationId: string;
-    applicationId: string;
-    environment: "live" | "test";
-    decision: Decision;
-  }
-  /** The database was away, and the route lets callers pass all the same: it may be anybody. */
-  | { verified: false };
+/** Whose request it is. */
+export interface VerifiedCaller {
+  verified: true;
+  keyId: string;
+  organizationId: string;
+  applicationId: string;
+  environment: "live" | "test";
+  decision: Decision;
+}
 
-export interface ApiKeyEnv extends FunctionEnv {
-  Variables: FunctionEnv["Variables"] & { apiKey: ApiKeyCaller };
+/** In `c.var.apiKey`. Not verified: the database was away, and the route lets callers pass all the same: it may be anybody. */
+export type ApiKeyCaller = VerifiedCaller | { verified: false };
+
+export interface ApiKeyEnv<Caller = ApiKeyCaller> extends FunctionEnv {
+  Variables: FunctionEnv["Variables"] & { apiKey: Caller };
 }
 
 export interface ApiKeyOptions {
@@ -48,10 +48,17 @@ export interface ApiKeyOptions {
  *
  * @example
  * ```ts
- * app.get("/ping", withApiKey({ scope: "applications.read", metric: "api_requests", decisions }), (c) => …);
+ * app.get("/ping", withApiKey({ scope: "applications.read", metric: "api_requests", decisions }), (c) => {
+ *   const { organizationId, environment } = c.var.apiKey;
+ *   return c.json({ organizationId, environment });
+ * });
  * ```
  */
-export function withApiKey(options: ApiKeyOptions): MiddlewareHandler<ApiKeyEnv> {
+export function withApiKey(
+  options: ApiKeyOptions & { whenUnavailable?: "refuse" },
+): MiddlewareHandler<ApiKeyEnv<VerifiedCaller>>;
+export function withApiKey(options: ApiKeyOptions): MiddlewareHandler<ApiKeyEnv>;
+export function withApiKey(options: ApiKeyOptions): MiddlewareHandler {
   const { scope, metric, cost = 1, workflow, whenUnavailable = "refuse", decisions, leases } = options;
   return async (c, next) => {
     const key = keyOf(c.req.raw.headers);
@@ -76,19 +83,20 @@ export function withApiKey(options: ApiKeyOptions): MiddlewareHandler<ApiKeyEnv>
       decision = await (leases ? leases.decide(request, quantity) : decisions.authorize(request, quantity));
     } catch (error) {
       if (whenUnavailable === "refuse" || !isUnavailable(error)) throw error;
-      c.set("apiKey", { verified: false });
+      c.set("apiKey", { verified: false } satisfies ApiKeyCaller);
       return await next();
     }
     if (decision.organizationId) c.set("organizationId", decision.organizationId);
     if (decision.code !== "allowed") throw refusal(decision as Decision & { code: Refusal });
-    c.set("apiKey", {
+    const caller: VerifiedCaller = {
       verified: true,
       keyId: decision.keyId!,
       organizationId: decision.organizationId!,
       applicationId: decision.applicationId!,
       environment: decision.environment!,
       decision,
-    });
+    };
+    c.set("apiKey", caller);
     await next();
     for (const [name, value] of Object.entries(rateLimitHeaders(decision))) c.header(name, value);
   };

@@ -22,7 +22,7 @@ export type ApiClient = FunctionsClient<ApiPaths>;
  *
  * @example
  * ```ts
- * const api = createApiClient({ url: "https://<ref>.supabase.co", apiKey: process.env.NECTAR_API_KEY });
+ * const api = createApiClient({ url: "https://<ref>.supabase.co", apiKey: process.env.NECTAR_API_KEY! });
  * const { data, error, response } = await api.GET("/api/ping");
  * if (error?.code === "rate_limited") await sleep(Number(response?.headers.get("retry-after")) * 1000);
  * ```

@@ -11,7 +11,7 @@ export type FunctionPath<Paths, M extends Method> = {
 
 type Data<Operation, Init> =
   Operation extends Record<string | number, unknown>
-    ? Extract<FetchResponse<Operation, Init, `${string}/${string}`>, { error?: never }>["data"]
+    ? Extract<FetchResponse<Operation, Init, `${string}/${string}`>, { data: unknown }>["data"]
     : never;
 
 /** The answer of a function, or why there is none: exactly one of `data` and `error` is there. */

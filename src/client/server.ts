@@ -69,7 +69,7 @@ const LARGEST_BATCH = 1_000;
  *
  * @example
  * ```ts
- * const usage = createUsageReporter({ url: "https://<ref>.supabase.co", apiKey: process.env.NECTAR_API_KEY });
+ * const usage = createUsageReporter({ url: "https://<ref>.supabase.co", apiKey: process.env.NECTAR_API_KEY! });
  * usage.report({ metric: "rows_read", quantity: rows.length });
  * process.on("SIGTERM", async () => process.exit((await usage.close()) ? 0 : 1));
  * ```

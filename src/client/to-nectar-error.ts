@@ -15,7 +15,7 @@ const stableCode = /^[a-z][a-z0-9]*(_[a-z0-9]+)*$/;
  * const created = await nectar.supabase.rpc("create_organization", { p_name: "Acme", p_slug: "acme" });
  * if (created.error) {
  *   const error = toNectarError(created);
- *   if (error.code === "slug_taken") suggestAnotherSlug();
+ *   if (error.code === "slug_taken") suggestAnother(error.message);
  *   else throw error;
  * }
  * ```

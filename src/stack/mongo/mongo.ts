@@ -77,7 +77,7 @@ async function useGiven(uri: string): Promise<Mongo> {
     throw new StackFailure(
       code === AUTHENTICATION_FAILED
         ? `MongoDB at ${host} refuses the user or the password in MONGODB_URI.`
-        : `MONGODB_URI cannot be used (${name}).\nMend it, or unset it: mongodb://host:27017/nectar`,
+        : `MONGODB_URI cannot be used (${name}).\nMend it (mongodb://host:27017/nectar), or unset it.`,
     );
   }
   return { ...notOurs, uri, description: `yours, at ${host}` };
