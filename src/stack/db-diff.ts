@@ -17,10 +17,13 @@ process.exitCode = await withThrowawayDatabase(async (server) => {
     "--schema",
     "public,private",
   ];
-  const { status } = spawnSync(repository("node_modules/.bin/supabase"), args, {
+  const { status, stdout } = spawnSync(repository("node_modules/.bin/supabase"), args, {
     cwd: repository(),
     env: cliEnvironment,
-    stdio: "inherit",
+    stdio: ["inherit", "pipe", "inherit"],
+    encoding: "utf8",
   });
+  process.stdout.write(stdout);
+  if (status === 0 && stdout.trim() === "") console.error("Nothing differs.");
   return status ?? 1;
 });
