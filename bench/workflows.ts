@@ -1,7 +1,5 @@
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { MongoClient } from "mongodb";
@@ -9,6 +7,7 @@ import { denoBinary } from "../src/stack/functions/deno.ts";
 import { startMongo } from "../src/stack/mongo/mongo.ts";
 import { freePort } from "../src/stack/ports.ts";
 import { repository } from "../src/stack/repository.ts";
+import { createScratch } from "../src/stack/scratch.ts";
 import type { Benchmark } from "./bench.ts";
 import { documentFigures } from "./document-figures.ts";
 import { sideBySide } from "./side-by-side.ts";
@@ -22,13 +21,13 @@ const benchmark: Benchmark = {
     "and against a function that does nothing; a cache hit against a miss; activity against insertMany",
 
   async run(report) {
-    const folder = mkdtempSync(path.join(tmpdir(), "nectar-bench-"));
+    const { folder, onProcess, remove } = createScratch();
     const mongo = await startMongo({
       uri: process.env["MONGODB_URI"],
       choice: "find",
       directory: folder,
       durable: true,
-      onProcess: () => {},
+      onProcess,
     });
     const uri = new URL(mongo.uri as string);
     uri.pathname = `/nectar_bench_${randomUUID().slice(0, 8)}`;
@@ -66,7 +65,7 @@ const benchmark: Benchmark = {
       await client.db().dropDatabase();
       await client.close();
       await mongo.stop();
-      rmSync(folder, { recursive: true, force: true });
+      await remove();
     }
   },
 };

@@ -1,12 +1,11 @@
 // `npm test`: everything that is promised, proven. `npm test -- database` runs the steps whose name begins so.
 import { execFile } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import process from "node:process";
 import { denoBinary, hostedDenoBinary } from "../src/stack/functions/deno.ts";
 import { startMongo } from "../src/stack/mongo/mongo.ts";
 import { repository } from "../src/stack/repository.ts";
+import { createScratch } from "../src/stack/scratch.ts";
 
 interface Step {
   name: string;
@@ -83,16 +82,16 @@ if (!hosted)
     "! Deno 2.1.14 cannot be had for this platform: functions are tested on the current one alone.",
   );
 
-const scratch = mkdtempSync(path.join(tmpdir(), "nectar-test-mongo-"));
-const mongo = chosen.some(({ documents }) => documents)
-  ? await startMongo({
-      uri: process.env["MONGODB_URI"],
-      choice: "own",
-      directory: scratch,
-      durable: false,
-      onProcess: () => {},
-    })
-  : undefined;
+const scratch = chosen.some(({ documents }) => documents) ? createScratch() : undefined;
+const mongo =
+  scratch &&
+  (await startMongo({
+    uri: process.env["MONGODB_URI"],
+    choice: "own",
+    directory: scratch.folder,
+    durable: false,
+    onProcess: scratch.onProcess,
+  }));
 
 let failed = 0;
 for (const step of chosen) {
@@ -105,7 +104,7 @@ for (const step of chosen) {
   console.log(`\n${output.trim()}\n`);
 }
 await mongo?.stop();
-rmSync(scratch, { recursive: true, force: true });
+await scratch?.remove();
 console.log(`\nsteps: ${chosen.length - failed} passed, ${failed} failed`);
 process.exitCode = failed > 0 ? 1 : 0;
 

@@ -9,8 +9,10 @@ export interface Watchdog {
   release(): Promise<void>;
 }
 
-export function startWatchdog(): Watchdog {
-  const child = spawn(process.execPath, [path.join(import.meta.dirname, "watchdog.ts")], {
+/** @param scratch - A folder that is removed as well, should this process be killed. */
+export function startWatchdog(scratch?: string): Watchdog {
+  const watchdog = path.join(import.meta.dirname, "watchdog.ts");
+  const child = spawn(process.execPath, [watchdog, ...(scratch ? [scratch] : [])], {
     stdio: ["pipe", "ignore", "ignore"],
     // In its own process group: a Ctrl-C in the terminal is the stack's to answer.
     detached: true,

@@ -30,7 +30,7 @@ select is_empty(
   'the secret itself is nowhere'
 );
 select results_eq(
-  'select hash, valid_until from private.api_key_secrets',
+  'select hash, valid_until from private.api_key_secrets join made on made.id = key_id',
   $$select sha256(convert_to(secret, 'UTF8')), timestamptz 'infinity' from made$$, 'but for its SHA-256'
 );
 

@@ -1,12 +1,12 @@
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chownSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chownSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import mysql from "mysql2/promise";
 import { freePort } from "../../src/stack/ports.ts";
+import { createScratch } from "../../src/stack/scratch.ts";
 import { makeCertificate } from "../support/certificates.ts";
 
 /** Whether this machine has MariaDB, as Debian's package `mariadb-server` brings it. */
@@ -14,7 +14,7 @@ export const hasMariadb = spawnSync("mariadbd", ["--version"], { stdio: "ignore"
 
 /** A real MariaDB that speaks TLS by a certificate for db.test. */
 export async function startMariadb() {
-  const folder = mkdtempSync(path.join(tmpdir(), "nectar-mariadb-"));
+  const { folder, onProcess, remove } = createScratch();
   const data = path.join(folder, "data");
   mkdirSync(data);
   const authority = makeCertificate({ subject: "Nectar test authority", authority: true });
@@ -55,6 +55,7 @@ export async function startMariadb() {
     ],
     { stdio: "ignore", env },
   );
+  if (server.pid) onProcess(server.pid);
   const admin = await connect(port);
   return {
     port,
@@ -71,7 +72,7 @@ export async function startMariadb() {
       await admin.end();
       server.kill();
       await once(server, "exit");
-      rmSync(folder, { recursive: true, force: true });
+      await remove();
     },
   };
 

@@ -1,18 +1,19 @@
-import { chownSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chownSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import postgres, { type Sql } from "postgres";
 import { freePort } from "../../src/stack/ports.ts";
 import { startPostgres } from "../../src/stack/postgres/server.ts";
+import { createScratch } from "../../src/stack/scratch.ts";
 import { makeCertificate } from "../support/certificates.ts";
 
 /** A real PostgreSQL that speaks TLS by a certificate for db.test. */
 export async function startPostgresWithTls() {
-  const folder = mkdtempSync(path.join(tmpdir(), "nectar-"));
+  const { folder, onProcess, remove } = createScratch();
   const server = await startPostgres({
     directory: path.join(folder, "postgres"),
     port: await freePort(),
     durable: false,
+    onProcess,
   });
   const authority = makeCertificate({ subject: "Nectar test authority", authority: true });
   const identity = makeCertificate({ subject: "db.test", names: ["db.test"], issuer: authority });
@@ -53,7 +54,7 @@ export async function startPostgresWithTls() {
     stop: async () => {
       await admin.end();
       await server.stop();
-      for (const used of [server.directory, folder]) rmSync(used, { recursive: true, force: true });
+      await remove();
     },
   };
 }

@@ -1,5 +1,3 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import { createClient, type SupabaseClient } from "@supabase/supabase-js";
 import postgres from "postgres";
@@ -14,6 +12,7 @@ import {
 import { createKeys, type ProjectKeys } from "../../src/stack/keys.ts";
 import { freePort } from "../../src/stack/ports.ts";
 import { startPostgres } from "../../src/stack/postgres/server.ts";
+import { createScratch } from "../../src/stack/scratch.ts";
 
 /** Cheap password hashes: their strength is not under test. */
 process.env["LITE_AUTH_BCRYPT_COST"] = "4";
@@ -70,11 +69,12 @@ function connect(url: string): { project: Project; stop(): Promise<void> } {
 }
 
 async function startLocal({ schema, auth, functions }: LocalSettings) {
-  const directory = mkdtempSync(path.join(tmpdir(), "nectar-gateway-"));
+  const { folder, onProcess, remove } = createScratch();
   const server = await startPostgres({
-    directory: path.join(directory, "postgres"),
+    directory: path.join(folder, "postgres"),
     port: await freePort(),
     durable: false,
+    onProcess,
   });
   const sql = postgres(server.url("postgres"), { max: 2, onnotice() {} });
   const superuser = postgres(server.url("supabase_admin"), { max: 1, onnotice() {} });
@@ -83,7 +83,7 @@ async function startLocal({ schema, auth, functions }: LocalSettings) {
     await gateway?.close();
     await Promise.all([sql.end(), superuser.end()]);
     await server.stop();
-    for (const used of [server.directory, directory]) rmSync(used, { recursive: true, force: true });
+    await remove();
   };
   try {
     if (schema) await sql.unsafe(schema);

@@ -1,7 +1,4 @@
 // MongoDB goes away in the middle of requests: each is answered, by 503 at worst, and goes on when it is back.
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import process from "node:process";
 import { inspect } from "node:util";
 import { afterAll, describe, expect, test, vi } from "vitest";
@@ -10,21 +7,22 @@ import { createStores } from "../../functions/_documents/stores.ts";
 import { AppError } from "../../functions/_shared/errors.ts";
 import { createMongo, type Mongo } from "../../functions/_shared/mongo.ts";
 import { type OwnServer, startOwnServer } from "../../src/stack/mongo/own-server.ts";
+import { createScratch } from "../../src/stack/scratch.ts";
 import { own } from "./support.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
 
-const directory = mkdtempSync(path.join(tmpdir(), "nectar-mongo-away-"));
+const { folder: directory, onProcess, remove } = createScratch();
 const servers: OwnServer[] = [];
 const clients: Mongo[] = [];
 afterAll(async () => {
   await Promise.all(clients.map((mongo) => mongo.close()));
   await Promise.all(servers.map((server) => server.stop()));
-  rmSync(directory, { recursive: true, force: true });
+  await remove();
 });
 
 async function start(): Promise<OwnServer> {
-  const server = await startOwnServer({ directory, durable: false, onProcess: () => {} });
+  const server = await startOwnServer({ directory, durable: false, onProcess });
   servers.push(server);
   return server;
 }

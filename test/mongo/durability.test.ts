@@ -1,28 +1,27 @@
 // What is acknowledged outlives a kill -9, and of a transaction there is all or nothing.
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import process from "node:process";
 import { Binary, Long, MongoClient } from "mongodb";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { type OwnServer, startOwnServer } from "../../src/stack/mongo/own-server.ts";
+import { createScratch } from "../../src/stack/scratch.ts";
 import { connect } from "./raw.ts";
 import { own } from "./support.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
 
-const directory = mkdtempSync(path.join(tmpdir(), "nectar-mongo-"));
+const { folder: directory, onProcess, remove } = createScratch();
 const servers: OwnServer[] = [];
 afterAll(async () => {
   await Promise.all(servers.map((server) => server.stop()));
-  rmSync(directory, { recursive: true, force: true });
+  await remove();
 });
 
 async function startServer(folder: string): Promise<OwnServer> {
   const server = await startOwnServer({
     directory: path.join(directory, folder),
     durable: true,
-    onProcess: () => {},
+    onProcess,
   });
   servers.push(server);
   return server;

@@ -1,10 +1,8 @@
 // The server that these tests talk to: the one of MONGODB_URI, else Nectar's own, a process of its own.
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import process from "node:process";
 import type { TestProject } from "vitest/node";
 import { startOwnServer } from "../../src/stack/mongo/own-server.ts";
+import { createScratch } from "../../src/stack/scratch.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -18,11 +16,11 @@ export default async function setup({ provide }: TestProject): Promise<(() => Pr
     provide("mongo", { uri: given, own: false });
     return undefined;
   }
-  const directory = mkdtempSync(path.join(tmpdir(), "nectar-mongo-"));
-  const server = await startOwnServer({ directory, durable: false, onProcess: () => {} });
+  const { folder, onProcess, remove } = createScratch();
+  const server = await startOwnServer({ directory: folder, durable: false, onProcess });
   provide("mongo", { uri: server.uri, own: true });
   return async () => {
     await server.stop();
-    rmSync(directory, { recursive: true, force: true });
+    await remove();
   };
 }

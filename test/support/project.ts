@@ -1,11 +1,8 @@
 // The project that tests talk to: the one that the environment names, else a stack started for them.
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import process from "node:process";
 import type { TestProject } from "vitest/node";
 import { freePort } from "../../src/stack/ports.ts";
-import { removeCluster } from "../../src/stack/postgres/server.ts";
+import { createScratch } from "../../src/stack/scratch.ts";
 import { startStack } from "../../src/stack/stack.ts";
 import { type Project, projectOfEnvironment } from "./project-of-environment.ts";
 
@@ -21,9 +18,9 @@ export default async function setup({ provide }: TestProject): Promise<() => Pro
     provide("project", given);
     return async () => {};
   }
-  const directory = mkdtempSync(path.join(tmpdir(), "nectar-test-"));
+  const scratch = createScratch();
   const stack = await startStack({
-    directory,
+    directory: scratch.folder,
     port: await freePort(),
     databasePort: await freePort(),
     mongoUri: process.env["MONGODB_URI"],
@@ -40,7 +37,6 @@ export default async function setup({ provide }: TestProject): Promise<() => Pro
   });
   return async () => {
     await stack.stop();
-    removeCluster(path.join(directory, "postgres"));
-    rmSync(directory, { recursive: true, force: true });
+    await scratch.remove();
   };
 }

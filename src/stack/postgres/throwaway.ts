@@ -1,7 +1,6 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import { freePort } from "../ports.ts";
+import { createScratch } from "../scratch.ts";
 import { pushMigrations } from "./migrations.ts";
 import { type PostgresServer, startPostgres } from "./server.ts";
 
@@ -13,17 +12,15 @@ export async function withThrowawayDatabase<T>(
   work: (server: PostgresServer) => Promise<T>,
   { durable = false } = {},
 ): Promise<T> {
-  const folder = mkdtempSync(path.join(tmpdir(), "nectar-"));
-  const server = await startPostgres({
-    directory: path.join(folder, "postgres"),
-    port: await freePort(),
-    durable,
-  });
+  const { folder, onProcess, remove } = createScratch();
+  let server: PostgresServer | undefined;
   try {
+    const directory = path.join(folder, "postgres");
+    server = await startPostgres({ directory, port: await freePort(), durable, onProcess });
     await pushMigrations(server.url("postgres"));
     return await work(server);
   } finally {
-    await server.stop();
-    for (const used of [server.directory, folder]) rmSync(used, { recursive: true, force: true });
+    await server?.stop();
+    await remove();
   }
 }
