@@ -24,7 +24,7 @@ const follow = async (link: string) => {
 };
 
 describeLocal("codes and links by mail", () => {
-  const project = useProject("", { auth: { additionalRedirectUrls: ["https://app.example.com/**"] } });
+  const project = useProject(undefined, { auth: { additionalRedirectUrls: ["https://app.example.com/**"] } });
 
   test("signInWithOtp: the code opens a session, once", async () => {
     const { email } = await signedInUser(project);
@@ -150,7 +150,7 @@ describeLocal("codes and links by mail", () => {
 });
 
 describeLocal("with enable_confirmations", () => {
-  const project = useProject("", { auth: { autoconfirm: false } });
+  const project = useProject(undefined, { auth: { autoconfirm: false } });
 
   test("signUp sends a code and opens no session before it is back", async () => {
     const client = anonClient(project);

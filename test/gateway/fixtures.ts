@@ -1,10 +1,12 @@
-/** Tables and functions that the REST tests need; made anew at every run. */
-export const restFixture = `
+/** Tables and functions that the REST tests need. */
+export const restFixture = {
+  drop: `
 drop table if exists public.contract_items, public.contract_groups, public.contract_private cascade;
 drop type if exists public.contract_mood cascade;
 drop function if exists public.contract_echo, public.contract_items_of, public.contract_add_group,
   public.contract_same, public.contract_nothing, public.contract_raise, public.contract_caller cascade;
-
+`,
+  create: `
 create type public.contract_mood as enum ('sad', 'happy');
 
 create table public.contract_groups (
@@ -81,4 +83,5 @@ $$;
 grant execute on function public.contract_echo, public.contract_items_of, public.contract_add_group,
   public.contract_same, public.contract_nothing, public.contract_raise, public.contract_caller
   to anon, authenticated, service_role;
-`;
+`,
+};

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { describeLocal, raw, useProject } from "./support.ts";
 
 describeLocal("/functions/v1", () => {
-  const project = useProject("", {
+  const project = useProject(undefined, {
     functions: {
       handle(incoming, outgoing) {
         if (incoming.url === "/stream") {

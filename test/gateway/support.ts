@@ -42,18 +42,28 @@ export const describeLocal = real ? describe.skip : describe;
 if (real)
   console.warn(`Running against ${real}: tests that need the local signing key or mailbox are skipped.`);
 
-/** Starts the project before the file's tests; `fixture` is SQL that creates, and can create again, what they need. */
-export function useProject(fixture = "", settings: LocalSettings = {}): Project {
+/** SQL that makes what a file's tests need, and SQL that drops it, if it is there. */
+interface Fixture {
+  create: string;
+  drop: string;
+}
+
+/** Starts the project before the file's tests. */
+export function useProject(fixture?: Fixture, settings: LocalSettings = {}): Project {
   const project = {} as Project;
   let stop = async () => {};
   beforeAll(async () => {
     const started = real ? connect(real) : await startLocal(settings);
     Object.assign(project, started.project);
     stop = started.stop;
-    if (fixture) await project.sql.unsafe(`${fixture};\nnotify pgrst, 'reload schema';`);
-    if (fixture) await schemaIsLoaded(project);
+    if (!fixture) return;
+    await project.sql.unsafe(`${fixture.drop}${fixture.create};\nnotify pgrst, 'reload schema';`);
+    await schemaIsLoaded(project);
   }, 60_000);
-  afterAll(() => stop(), 20_000);
+  afterAll(async () => {
+    if (real && fixture) await project.sql.unsafe(`${fixture.drop}notify pgrst, 'reload schema';`);
+    await stop();
+  }, 20_000);
   return project;
 }
 

@@ -44,7 +44,10 @@ grant usage on schema private to supabase_auth_admin;
 grant execute on function private.hook to supabase_auth_admin;`;
 
 describeLocal("the custom access token hook", () => {
-  const project = useProject("", { schema, auth: { tokenHook: "pg-functions://postgres/private/hook" } });
+  const project = useProject(undefined, {
+    schema,
+    auth: { tokenHook: "pg-functions://postgres/private/hook" },
+  });
   const superuser = () => {
     if (!project.local) throw new Error("local only");
     return project.local.superuser;
@@ -172,7 +175,7 @@ describeLocal("the custom access token hook", () => {
 });
 
 describeLocal("a trigger on auth.users that fails", () => {
-  const project = useProject("", {
+  const project = useProject(undefined, {
     schema: `
       create schema private;
       create function private.refuse() returns trigger language plpgsql as $$ begin raise exception 'secret details'; end $$;
