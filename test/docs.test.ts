@@ -94,6 +94,10 @@ const granted = `
     const decisions: import("../../functions/_shared/decisions.ts").Decisions;
     const withApiKey: typeof import("../../functions/_shared/api-key.ts").withApiKey;
     const createLeases: typeof import("../../functions/_shared/lease.ts").createLeases;
+    const cache: ReturnType<typeof import("../../functions/_documents/cache-store.ts").createCacheStore>;
+    const recordActivity: import("../../functions/_shared/activity.ts").RecordActivity;
+    const workflow_id: string, workflow_version: number, parameters: Record<string, string>, cache_bytes: number;
+    function run(...of: unknown[]): Promise<import("../../functions/_documents/cache-store.ts").CachedAnswer>;
     function show(what: unknown): void;
     function render(what: unknown): void;
     function suggestAnother(why?: string): void;
@@ -116,7 +120,7 @@ test("every TypeScript snippet compiles, strictly, with the client as others ins
     const body = `export async function snippet() {${rest}}\n`;
     writeFileSync(path.join(folder, `${index}.ts`), `// ${file}\n${imports.join("\n")}\n${body}`);
   }
-  writeFileSync(path.join(folder, "granted.d.ts"), granted);
+  writeFileSync(path.join(folder, "granted.ts"), granted);
   const paths = { "nectar/client": ["./packed/src/client/index.d.ts"] };
   const compilerOptions = {
     paths,
