@@ -12,6 +12,12 @@ export interface ApiClientOptions {
   fetch?: typeof fetch;
 }
 
+/** @throws {TypeError} for what a variable that is not set, or another kind of key, would be. */
+export function checkApiKey(apiKey: string): void {
+  if (!/^nk_(live|test)_\w+$/.test(apiKey))
+    throw new TypeError("apiKey is not an API key: nk_live_… or nk_test_….");
+}
+
 /** What an API key may call, by method and path. Never throws. */
 export type ApiClient = FunctionsClient<ApiPaths>;
 
@@ -29,8 +35,7 @@ export type ApiClient = FunctionsClient<ApiPaths>;
  */
 export function createApiClient({ url, apiKey, fetch }: ApiClientOptions): ApiClient {
   if (!URL.canParse(url)) throw new TypeError("url is not a URL. Use the project's.");
-  if (!/^nk_(live|test)_\w+$/.test(apiKey))
-    throw new TypeError("apiKey is not an API key: nk_live_… or nk_test_….");
+  checkApiKey(apiKey);
   const functions = createFunctionsClient({ url, accessToken: async () => apiKey, fetch });
   // The same calls, of fewer paths: the compiler does not follow that far.
   return functions as unknown as ApiClient;

@@ -166,6 +166,12 @@ test.each([0, -1, 1.5, Number.NaN, 1001])("a batch of %s is none", (batchSize) =
   );
 });
 
+test.each([undefined, "", "sb_publishable_1"])("a key that is %s is none", (apiKey) => {
+  expect(() => createUsageReporter({ url: "http://nectar.test", apiKey: apiKey as string })).toThrow(
+    TypeError,
+  );
+});
+
 test("told to come again next month, it does not come at once", async () => {
   vi.useFakeTimers();
   try {

@@ -1,3 +1,4 @@
+import { checkApiKey } from "./api.ts";
 import { fromAnswer, fromThrown, isRecord, type NectarError } from "./errors.ts";
 
 /** What was used once. */
@@ -64,7 +65,7 @@ const LARGEST_BATCH = 1_000;
  * Collects reports and sends them in batches. Each has its key and its time from the moment it is taken: however often
  * a batch is sent again, it counts once.
  *
- * @throws {TypeError} when `url` is not a URL.
+ * @throws {TypeError} when `url` is not a URL, or the key is none of ours.
  * @throws {RangeError} when `batchSize` is not between 1 and 1,000.
  *
  * @example
@@ -84,7 +85,8 @@ export function createUsageReporter({
   onError = () => {},
   fetch: send = fetch,
 }: UsageReporterOptions): UsageReporter {
-  const address = new URL("/functions/v1/api/usage", url);
+  const address = new URL(`${url.replace(/\/+$/, "")}/functions/v1/api/usage`);
+  checkApiKey(apiKey);
   if (!(Number.isInteger(batchSize) && batchSize >= 1 && batchSize <= LARGEST_BATCH)) {
     throw new RangeError(`batchSize is a whole number from 1 to ${LARGEST_BATCH}.`);
   }
