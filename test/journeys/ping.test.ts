@@ -41,7 +41,7 @@ test("a key is made, calls, is counted, rotated and revoked", async () => {
   const again = await ping(made.secret, { "x-request-id": answer.headers.get("x-request-id") ?? "" });
   expect(again.headers.get("ratelimit")).toContain('"month";r=9998');
 
-  const stranger = await ping(`${made.secret.slice(0, -1)}0`);
+  const stranger = await ping(made.secret.slice(0, -1) + (made.secret.endsWith("0") ? "1" : "0"));
   expect([stranger.status, (await stranger.json()).error.code]).toEqual([401, "invalid_key"]);
 
   const [rotated] = must(await ada.supabase.rpc("rotate_api_key", { p_api_key_id: made.api_key_id }));
