@@ -52,7 +52,7 @@ test.concurrent("killed together with its watchdog, the next start ends what is 
 test.concurrent("an orphan that is noted nowhere but in the cluster is ended too", async () => {
   const data = path.join(temporaryFolder(), "data");
   const killed = await start({ root, data });
-  await killed.shows(/✓ PostgreSQL/);
+  await killed.shows(/✓ Migrations/);
   const note = path.join(data, "running.json");
   process.kill(idOf((await killed.processes()).find((line) => line.includes("watchdog.ts"))), "SIGKILL");
   killed.kill("SIGKILL");
