@@ -56,6 +56,8 @@ export default defineConfig({
         test: {
           name: "journeys",
           include: ["test/journeys/*.test.ts"],
+          // Maintenance does everybody's work, and of two runs one is skipped.
+          fileParallelism: false,
           globalSetup: "test/support/project.ts",
         },
       },

@@ -48,7 +48,8 @@ async function runGuarded(asked: RunRequest) {
   const tester = createTester({
     engines,
     runtime: detectRuntime(),
-    attemptMs: 100,
+    // What is refused takes all of it; where somebody is behind an address, there is time to get there.
+    attemptMs: Object.keys(behind).length > 0 ? 2000 : 100,
     testMs: asked.within ?? 10_000,
     guard: () =>
       createAddressGuard({

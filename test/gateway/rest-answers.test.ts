@@ -231,7 +231,7 @@ describeLocal("the schema", () => {
     await project.sql`grant select on public.contract_later to service_role`;
     try {
       await expect
-        .poll(async () => (await request("GET", "contract_later")).status, { timeout: 5000, interval: 20 })
+        .poll(async () => (await request("GET", "contract_later")).status, { timeout: 20_000, interval: 20 })
         .toBe(200);
     } finally {
       await project.sql`drop table public.contract_later`;

@@ -262,7 +262,7 @@ test("a loop holds up its own function alone, is cut off at the limit, and the n
       "loop/index.ts": serves(`if (request.url.endsWith("forever")) for (;;); return new Response("free");`),
       "other/index.ts": says("other"),
     },
-    { requestLimitMs: 1500 },
+    { requestLimitMs: 4000 },
   );
   const looping = fetch(`${url}/loop/forever`);
   expect(await text("/other")).toBe("other");

@@ -63,8 +63,8 @@ test("a restart keeps customers, time, and the events that nobody took", async (
   expect((await sdk().customers.retrieve(customer.id)).id).toBe(customer.id);
   expect(server.standIn.ahead).toBe(3600);
   server.standIn.webhooks.flow();
-  await expect.poll(() => taken).toEqual(["customer.created"]);
-  await expect.poll(() => server.standIn.webhooks.waiting).toHaveLength(0);
+  await expect.poll(() => taken, { timeout: 20_000 }).toEqual(["customer.created"]);
+  await expect.poll(() => server.standIn.webhooks.waiting, { timeout: 20_000 }).toHaveLength(0);
 });
 
 test("a damaged file is told, not thrown away", async () => {
