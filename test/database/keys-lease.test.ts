@@ -15,6 +15,7 @@ import {
   type TestKey,
 } from "../support/api-keys.ts";
 import { type Crowd, gather } from "../support/crowd.ts";
+import { sameMonth } from "../support/month.ts";
 
 const { databaseUrl } = inject("project");
 const sql = postgres(databaseUrl, { max: 10, onnotice() {}, prepare: false });
@@ -33,6 +34,7 @@ let crowd: Crowd;
 let owner: string;
 let key: TestKey;
 beforeEach(async () => {
+  await sameMonth();
   crowd = await gather(sql);
   [owner = ""] = await crowd.people(1, "owner");
   key = await createKey(crowd, owner, await addApplication(sql, crowd));

@@ -12,6 +12,7 @@ import {
   type TestKey,
 } from "../support/api-keys.ts";
 import { type Crowd, gather, tally } from "../support/crowd.ts";
+import { sameMonth } from "../support/month.ts";
 
 const { databaseUrl } = inject("project");
 let sql: Sql;
@@ -48,6 +49,7 @@ async function found(): Promise<Tenant> {
 }
 
 beforeEach(async () => {
+  await sameMonth();
   tenant = await found();
   other = await found();
 });

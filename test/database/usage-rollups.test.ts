@@ -1,10 +1,12 @@
 import fc from "fast-check";
 import postgres from "postgres";
-import { afterAll, expect, inject, test } from "vitest";
+import { afterAll, beforeEach, expect, inject, test } from "vitest";
 import { type Crowd, gather } from "../support/crowd.ts";
+import { sameMonth } from "../support/month.ts";
 import { differencesToRecount, ingest, rollUpAll, type SentEvent } from "../support/usage.ts";
 
 const sql = postgres(inject("project").databaseUrl, { max: 12, onnotice() {} });
+beforeEach(() => sameMonth());
 afterAll(() => sql.end());
 
 async function withCrowd<T>(work: (crowd: Crowd) => Promise<T>): Promise<T> {
