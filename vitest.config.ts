@@ -14,6 +14,7 @@ export default defineConfig({
         test: {
           name: "connections",
           include: ["test/connections/*.test.ts"],
+          testTimeout: 120_000,
           maxConcurrency: 10,
           maxWorkers: 2,
         },
