@@ -134,9 +134,7 @@ async function atEveryBoundary(crash: (connection?: ProxiedConnection) => Promis
   }
 }
 
-test("the function's process is killed between any two steps: nothing is lost, and nothing done twice", {
-  timeout: 120_000,
-}, async () => {
+test("the function's process is killed between any two steps: nothing is lost, and nothing done twice", async () => {
   const boundaries = await atEveryBoundary(async () => {
     await served.kill();
     return true;
@@ -145,9 +143,7 @@ test("the function's process is killed between any two steps: nothing is lost, a
   expect(boundaries).toBeGreaterThanOrEqual(6);
 });
 
-test("the database ends the connection between any two steps: nothing is lost, and nothing done twice", {
-  timeout: 120_000,
-}, async () => {
+test("the database ends the connection between any two steps: nothing is lost, and nothing done twice", async () => {
   const boundaries = await atEveryBoundary(async (connection) => {
     if (connection) {
       await sql`

@@ -81,7 +81,7 @@ beforeAll(async () => {
     metadata: { organization_id: id },
   });
   await tell();
-}, 120_000);
+});
 afterAll(async () => {
   await sql`delete from private.outbox where organization_id = ${id}`;
   await sql`delete from public.organizations where id = ${id}`;

@@ -28,7 +28,7 @@ beforeAll(async () => {
   sql = postgres(databaseUrl, { max: connections, onnotice() {} });
   // All are open before anything is timed.
   await Promise.all(Array.from({ length: connections }, () => sql`select 1`));
-}, 60_000);
+});
 afterAll(() => sql.end());
 
 interface Tenant {

@@ -582,7 +582,7 @@ describe("indexes", () => {
     ]);
   });
 
-  test("with a time to live", { timeout: 150_000 }, async () => {
+  test("with a time to live", async () => {
     const c = fresh();
     await c.createIndex({ at: 1 }, { expireAfterSeconds: 1 });
     const index = (await c.indexes()).find(({ name }) => name === "at_1");

@@ -9,8 +9,6 @@ import { type OwnServer, startOwnServer } from "../../src/stack/mongo/own-server
 import { connect } from "./raw.ts";
 import { own } from "./support.ts";
 
-vi.setConfig({ testTimeout: 120_000 });
-
 const directory = mkdtempSync(path.join(tmpdir(), "nectar-mongo-"));
 const servers: OwnServer[] = [];
 afterAll(async () => {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** As long as a test may take. */
+/** As long as a test takes, on a busy machine. */
 const TEST_MS = 30_000;
 
 /**

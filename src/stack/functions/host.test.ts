@@ -2,12 +2,10 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
-import { afterEach, expect, test, vi } from "vitest";
+import { afterEach, expect, test } from "vitest";
 import { repository } from "../repository.ts";
 import { denoBinary, hostedDenoBinary } from "./deno.ts";
 import { type FunctionsHost, type FunctionsHostOptions, startFunctionsHost } from "./host.ts";
-
-vi.setConfig({ testTimeout: 30_000 });
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
