@@ -53,8 +53,8 @@ export function useProject(fixture = "", settings: LocalSettings = {}): Project 
     stop = started.stop;
     if (fixture) await project.sql.unsafe(`${fixture};\nnotify pgrst, 'reload schema';`);
     if (fixture) await schemaIsLoaded(project);
-  }, 60_000);
-  afterAll(() => stop(), 20_000);
+  });
+  afterAll(() => stop());
   return project;
 }
 

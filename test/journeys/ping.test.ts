@@ -1,8 +1,10 @@
 import { createClient } from "@supabase/supabase-js";
-import { expect, inject, test } from "vitest";
+import { beforeEach, expect, inject, test } from "vitest";
+import { sameMonth } from "../support/month.ts";
 import { must, signUp, uniqueSlug } from "../support/people.ts";
 
 const project = inject("project");
+beforeEach(() => sameMonth());
 
 test("a key is made, calls, is counted, rotated and revoked", async () => {
   const ada = await signUp(project, "Ada");

@@ -12,8 +12,6 @@ import { createMongo, type Mongo } from "../../functions/_shared/mongo.ts";
 import { type OwnServer, startOwnServer } from "../../src/stack/mongo/own-server.ts";
 import { own } from "./support.ts";
 
-vi.setConfig({ testTimeout: 120_000 });
-
 const directory = mkdtempSync(path.join(tmpdir(), "nectar-mongo-away-"));
 const servers: OwnServer[] = [];
 const clients: Mongo[] = [];

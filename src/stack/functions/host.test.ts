@@ -2,12 +2,10 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
-import { afterEach, expect, test, vi } from "vitest";
+import { afterEach, expect, test } from "vitest";
 import { repository } from "../repository.ts";
 import { denoBinary, hostedDenoBinary } from "./deno.ts";
 import { type FunctionsHost, type FunctionsHostOptions, startFunctionsHost } from "./host.ts";
-
-vi.setConfig({ testTimeout: 30_000 });
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -262,7 +260,7 @@ test("a loop holds up its own function alone, is cut off at the limit, and the n
       "loop/index.ts": serves(`if (request.url.endsWith("forever")) for (;;); return new Response("free");`),
       "other/index.ts": says("other"),
     },
-    { requestLimitMs: 1500 },
+    { requestLimitMs: 4000 },
   );
   const looping = fetch(`${url}/loop/forever`);
   expect(await text("/other")).toBe("other");
