@@ -855,7 +855,7 @@ describe("transactions", () => {
   });
 });
 
-describe("large things", { timeout: 60_000 }, () => {
+describe("large things", () => {
   const mebibytes = (count: number) => "x".repeat(count * 1024 * 1024);
 
   test("GridFS: up, down, gone", async () => {
