@@ -10,11 +10,9 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { promisify } from "node:util";
-import { afterAll, expect, test, vi } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { errorCodes } from "../functions/_shared/errors.ts";
 import { repository } from "../src/stack/repository.ts";
-
-vi.setConfig({ testTimeout: 180_000 });
 
 const read = (file: string) => readFileSync(repository(file), "utf8");
 const pages = ["README.md", ...readdirSync(repository("docs")).map((name) => `docs/${name}`)];

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { AppError } from "./errors.ts";
 import { createMongo, type Mongo } from "./mongo.ts";
+import { testMongoUri } from "../_documents/testing.ts";
 import { closedPort, listenSilently } from "./testing.ts";
 
 const ping = (mongo: Mongo) => mongo.run((database) => database.command({ ping: 1 }));
@@ -32,6 +33,14 @@ Deno.test("503 when the server does not answer", async () => {
   await assert.rejects(ping(mongo), assertUnavailable);
   await mongo.close();
   silent.close();
+});
+
+Deno.test("503 when the server has ended the connection that the driver writes to", async () => {
+  const mongo = createMongo({ uri: testMongoUri });
+  // What a socket throws then, and the driver gives on as it is.
+  const ended = Object.assign(new Error("This socket has been ended by the other party"), { code: "EPIPE" });
+  await assert.rejects(mongo.run(() => Promise.reject(ended)), assertUnavailable);
+  await mongo.close();
 });
 
 Deno.test("an error of the work itself is left alone", async () => {

@@ -79,5 +79,7 @@ function isUnreachable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   // A write of many documents says no more than that it failed: why is inside.
   const { code, errorResponse } = error as { code?: unknown; errorResponse?: unknown };
-  return unreachable.has(error.name) || steppingDown.has(Number(code)) || isUnreachable(errorResponse);
+  return unreachable.has(error.name) || steppingDown.has(Number(code)) ||
+    // Of a connection that the server has ended a moment ago: the driver gives the socket's own error on as it is.
+    code === "EPIPE" || isUnreachable(errorResponse);
 }

@@ -1,4 +1,5 @@
 import type { SupabaseContext } from "@supabase/server";
+import { createAdminClient } from "@supabase/server/core";
 import type { Database } from "../../types/database.ts";
 import { dataOf } from "./database-errors.ts";
 import { AppError } from "./errors.ts";
@@ -32,9 +33,11 @@ export function createPermissions(supabase: Client, requestId: string): Permissi
   };
 }
 
-/** The limits of an organization, for a server: no permission is asked. */
-export const limitsForServer = (admin: Client, organizationId: string): Promise<DocumentLimits> =>
-  limitsOf(admin, organizationId, null as never, crypto.randomUUID());
+/** For how many days the organization's plan keeps activity, asked by a server: no permission is needed. */
+export async function activityDays(organizationId: string): Promise<number | null> {
+  const admin = createAdminClient<Database>();
+  return (await limitsOf(admin, organizationId, null as never, crypto.randomUUID())).activity_days;
+}
 
 async function limitsOf(client: Client, organizationId: string, permission: string, requestId: string) {
   const args = { p_organization_id: organizationId, p_permission: permission };

@@ -1,7 +1,4 @@
-import process from "node:process";
-import { createRecorder } from "../_documents/activity-recorder.ts";
-import { createActivityStore } from "../_documents/activity-store.ts";
-import { createDocuments } from "../_documents/documents.ts";
+import { recorderOfProcess } from "../_documents/recorder-of-process.ts";
 import { createDecisions } from "../_shared/decisions.ts";
 import { readVariable } from "../_shared/env.ts";
 import { createLeases } from "../_shared/lease.ts";
@@ -21,30 +18,23 @@ const leases = ttlSeconds === undefined ? undefined : createLeases({
 });
 
 const mongo = createMongo({ uri: () => readVariable("MONGODB_URI") });
-const recorder = process.env["MONGODB_URI"]
-  ? createRecorder({
-    activity: createActivityStore(createDocuments({ mongo })),
-    daysOf: async (organizationId) => {
-      const [limit] = await postgres.run((sql) =>
-        sql<[{ days: number | null }]>`
-          select private.entitlement(${organizationId}, 'activity_days')::int as days`
-      );
-      return limit.days;
-    },
-  })
-  : undefined;
+const activity = recorderOfProcess(mongo, async (organizationId) => {
+  const [limit] = await postgres.run((sql) =>
+    sql<
+      [{ days: number | null }]
+    >`select private.entitlement(${organizationId}, 'activity_days')::int as days`
+  );
+  return limit.days;
+});
 
 const app = createApp({
   decisions,
   ingest: createIngest(postgres),
   ...(leases && { leases }),
-  ...(recorder && { recordActivity: recorder.record }),
+  ...activity,
 });
 
-// The platform says when it takes an isolate away: what is left of a lease is returned, and what was recorded written.
-addEventListener("beforeunload", () => {
-  void leases?.close();
-  void Promise.resolve(recorder?.close()).then(() => mongo.close());
-});
+// The platform says when it takes an isolate away: what is left of a lease is returned.
+addEventListener("beforeunload", () => void leases?.close());
 
 export default { fetch: app.fetch };

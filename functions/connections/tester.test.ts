@@ -162,9 +162,9 @@ Deno.test("an engine that hangs is ended in time, and its socket with it", async
     guard: () =>
       createAddressGuard({ resolve: () => Promise.resolve(["127.0.0.1"]), allowedNetworks: ["127.0.0.0/8"] }),
     connect: undefined as never,
-    attemptMs: 2000,
-    testMs: 300,
-    introspectionMs: 300,
+    attemptMs: 30_000,
+    testMs: 2000,
+    introspectionMs: 30_000,
   });
   const testing = failureOf(tester.test({ ...target, port }, running));
   const [socket] = await arrived as [Socket];

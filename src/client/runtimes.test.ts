@@ -4,11 +4,9 @@ import path from "node:path";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { denoBinary, hostedDenoBinary } from "../stack/functions/deno.ts";
 import { repository } from "../stack/repository.ts";
-
-vi.setConfig({ testTimeout: 30_000 });
 
 const run = promisify(execFile);
 

@@ -50,6 +50,8 @@ export interface StackOptions {
   step?: <T>(name: string, work: () => Promise<T>, result: (value: T) => string) => Promise<T>;
   onMail?: (mail: Mail) => void;
   onFunctionLine?: (name: string, line: string) => void;
+  /** Is told of a part that did not stop in time, and is ended with force. */
+  onLate?: (part: string) => void;
   /** Gives the start up, at whatever point it is. */
   signal?: AbortSignal;
 }
@@ -83,7 +85,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const folder = await claim(directory, url);
   const watchdog = startWatchdog();
 
-  const parts: (() => Promise<void>)[] = [];
+  const parts: [name: string, stop: () => Promise<void>][] = [];
   const processes = { database: [] as Process[], mongo: [] as Process[], functions: [] as Process[] };
   const note = (part: keyof typeof processes, pids: number[]) => {
     processes[part] = pids.flatMap((pid) => processOf(pid) ?? []);
@@ -92,7 +94,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     watchdog.watch(all);
   };
   const stop = async () => {
-    for (const stopPart of parts.splice(0).reverse()) await inTime(stopPart());
+    for (const [name, stopPart] of parts.splice(0).reverse()) {
+      if (!(await inTime(stopPart()))) options.onLate?.(name);
+    }
     await endProcesses(Object.values(processes).flat()); // what had not come up yet, or did not go in time
     await watchdog.release();
     folder.release();
@@ -139,7 +143,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         }),
       ({ created }) => `17 on port ${databasePort}${created ? ", a new cluster" : ""}`,
     );
-    parts.push(database.stop);
+    parts.push(["PostgreSQL", database.stop]);
     const databaseUrl = database.url("postgres");
 
     await run(
@@ -157,7 +161,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       () => startingMongo,
       ({ description }) => description,
     );
-    parts.push(mongo.stop);
+    parts.push(["MongoDB", mongo.stop]);
     note("mongo", mongo.pid ? [mongo.pid] : []);
 
     const stripeSecrets = stripeEnvironment();
@@ -176,7 +180,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
           (server) => `a stand-in at ${server.url}`,
         )
       : undefined;
-    if (stripe) parts.push(stripe.close);
+    if (stripe) parts.push(["Stripe", stripe.close]);
 
     const functions = await run(
       "Functions",
@@ -195,7 +199,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         }),
       ({ names }) => `${names.length}, under /functions/v1`,
     );
-    parts.push(functions.close);
+    parts.push(["Functions", functions.close]);
 
     await run(
       "Gateway",
@@ -209,7 +213,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
           onMail: options.onMail,
         });
         // Even half open it has connections to the database, and is closed before that is.
-        parts.push(async () => (await opening).close());
+        parts.push(["Gateway", async () => (await opening).close()]);
         return opening;
       },
       () => url,
@@ -257,9 +261,15 @@ function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Pr
   return Promise.race([work, aborted]);
 }
 
-/** A part that cannot be stopped must not keep the others from it. */
-const inTime = (stopping: Promise<void>) =>
-  Promise.race([stopping.catch(() => {}), sleep(PART_STOP_MS, undefined, { ref: false })]);
+/** False when it takes too long: a part that cannot be stopped must not keep the others from it. */
+const inTime = (stopping: Promise<void>): Promise<boolean> =>
+  Promise.race([
+    stopping.then(
+      () => true,
+      () => true,
+    ),
+    sleep(PART_STOP_MS, false, { ref: false }),
+  ]);
 
 async function requirePort(port: number, variable: string): Promise<void> {
   const problem = await portProblem(port);

@@ -46,6 +46,7 @@ try {
     onFunctionLine: (name, line) => {
       if (!line.includes(TIMER_REQUEST_ID)) print(`[${name}] ${line}`);
     },
+    onLate: (part) => print(`! ${part} did not stop in time, and is ended.`),
     signal: interruption.signal,
   });
   const stack = await starting;

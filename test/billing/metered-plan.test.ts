@@ -11,6 +11,7 @@ import { plan } from "../../src/billing/plan-file.ts";
 import { syncPlans } from "../../src/billing/sync-plans.ts";
 import { createStripeStandIn } from "../../src/stack/stripe/stand-in.ts";
 import type { Database } from "../../types/database.ts";
+import { sameMonth } from "../support/month.ts";
 import { must, type Person, signUp, uniqueSlug } from "../support/people.ts";
 import { rollUpAll } from "../support/usage.ts";
 import { asPostgres } from "./places.ts";
@@ -40,6 +41,8 @@ let secret: string;
 let subscription: Stripe.Subscription;
 
 beforeAll(async () => {
+  // What one test has used, the next one goes on with.
+  await sameMonth(60_000);
   const plans = Object.entries(PLANS).map(([name, limit]) =>
     plan.parse({
       key: `metered-${name}`,

@@ -74,11 +74,11 @@ describe.skipIf(!confined([]))("Deno 2.1.14, where nobody may listen", () => {
     expectFailure(await askTds(misnamed), "tls_failed", "wrong_name");
   });
 
-  it("SQL Server before TDS 8: what a probe learns, within five seconds", async () => {
+  it("SQL Server before TDS 8: what a probe learns, long before the time is up", async () => {
     const answer = await askTds(tds7);
     expectFailure(answer, "runtime_unsupported");
     expect(answer.failure?.facts).toEqual({ version: "16.0.4100", encryption: "on" });
-    expect(answer.took).toBeLessThan(5000);
+    expect(answer.took).toBeLessThan(20_000);
     expect(tds7.logins).toEqual([]);
   });
 

@@ -66,7 +66,8 @@ describe.concurrent.each(runtimes)("$name", (runtime) => {
       });
       for (const { thrown, took } of await Promise.all(answers)) {
         expect(thrown).toBeUndefined();
-        expect(took).toBeLessThan(5000);
+        // The time that it was given holds.
+        expect(took).toBeLessThan(20_000);
       }
     }
     expectCode(await ask(engine), "ok");
@@ -130,9 +131,8 @@ describe.concurrent.each(runtimes)("$name", (runtime) => {
           });
         });
       });
-      const answer = await ask("postgres", { port: server.port });
-      expectCode(answer, "unsupported_server");
-      expect(answer.took).toBeLessThan(4000);
+      // Work that was begun would not be done in this time, and the answer would be that.
+      expectCode(await ask("postgres", { port: server.port, within: 20_000 }), "unsupported_server");
       await server.close();
     }
   });

@@ -86,7 +86,7 @@ export async function startMariadb() {
           multipleStatements: true,
         });
       } catch (error) {
-        if (tries === 200) throw error;
+        if (tries === 1000 || server.exitCode !== null) throw error;
         await sleep(50);
       }
     }

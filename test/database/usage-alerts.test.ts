@@ -1,9 +1,11 @@
 import postgres from "postgres";
-import { afterAll, expect, inject, test } from "vitest";
+import { afterAll, beforeEach, expect, inject, test } from "vitest";
 import { gather } from "../support/crowd.ts";
+import { sameMonth } from "../support/month.ts";
 import { ingest, rollUpAll } from "../support/usage.ts";
 
 const sql = postgres(inject("project").databaseUrl, { max: 12, onnotice() {} });
+beforeEach(() => sameMonth());
 afterAll(() => sql.end());
 
 const HOUR = 3_600_000;

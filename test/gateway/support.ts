@@ -59,11 +59,11 @@ export function useProject(fixture?: Fixture, settings: LocalSettings = {}): Pro
     if (!fixture) return;
     await project.sql.unsafe(`${fixture.drop}${fixture.create};\nnotify pgrst, 'reload schema';`);
     await schemaIsLoaded(project);
-  }, 60_000);
+  });
   afterAll(async () => {
     if (real && fixture) await project.sql.unsafe(`${fixture.drop}notify pgrst, 'reload schema';`);
     await stop();
-  }, 20_000);
+  });
   return project;
 }
 

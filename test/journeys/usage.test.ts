@@ -1,11 +1,13 @@
 import postgres from "postgres";
-import { afterAll, expect, inject, test } from "vitest";
+import { afterAll, beforeEach, expect, inject, test } from "vitest";
 import { createUsageReporter, type RefusedReport } from "../../src/client/index.ts";
+import { sameMonth } from "../support/month.ts";
 import { must, signUp, uniqueSlug } from "../support/people.ts";
 
 const project = inject("project");
 const DAY = 86_400_000;
 const sql = postgres(project.databaseUrl, { max: 1, onnotice() {} });
+beforeEach(() => sameMonth());
 afterAll(() => sql.end());
 
 test("a server reports usage with its key, and the organization sees it at once", async () => {

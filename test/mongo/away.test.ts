@@ -10,8 +10,6 @@ import { type OwnServer, startOwnServer } from "../../src/stack/mongo/own-server
 import { createScratch } from "../../src/stack/scratch.ts";
 import { own } from "./support.ts";
 
-vi.setConfig({ testTimeout: 120_000 });
-
 const { folder: directory, onProcess, remove } = createScratch();
 const servers: OwnServer[] = [];
 const clients: Mongo[] = [];

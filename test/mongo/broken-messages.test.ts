@@ -1,11 +1,9 @@
 // Whatever bytes come, the server answers or hangs up, and goes on for everybody else.
 import { BSON, type Document } from "bson";
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { connect, message, type RawConnection } from "./raw.ts";
 import { own, uri } from "./support.ts";
-
-vi.setConfig({ testTimeout: 120_000 });
 
 const INTERNAL_ERROR = 1;
 

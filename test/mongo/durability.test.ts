@@ -8,8 +8,6 @@ import { createScratch } from "../../src/stack/scratch.ts";
 import { connect } from "./raw.ts";
 import { own } from "./support.ts";
 
-vi.setConfig({ testTimeout: 120_000 });
-
 const { folder: directory, onProcess, remove } = createScratch();
 const servers: OwnServer[] = [];
 afterAll(async () => {
@@ -42,7 +40,9 @@ describe.runIf(own)("killed", () => {
     const moved: string[] = [];
     for (let round = 0; round < 5; round++) {
       const server = await startServer("writes");
+      // A server that was killed is not looked for any longer; one that starts is, for as long as it takes.
       const client = new MongoClient(server.uri, { serverSelectionTimeoutMS: 200, maxPoolSize: 20 });
+      await vi.waitFor(() => client.connect(), { timeout: 60_000 });
       const database = client.db("durable");
       const collection = (name: string) => database.collection<{ _id: string; n: number }>(name);
       const [rows, accounts, ledger] = [collection("rows"), collection("accounts"), collection("ledger")];

@@ -6,7 +6,7 @@ const { uri, own } = inject("mongo");
 
 export { own, uri };
 
-export const client = new MongoClient(uri, { serverSelectionTimeoutMS: 3_000 });
+export const client = new MongoClient(uri, { serverSelectionTimeoutMS: 30_000 });
 
 /** A database for the file's tests alone. */
 export const database: Db = client.db(`test_${randomBytes(4).toString("hex")}`);

@@ -17,13 +17,10 @@ import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { createClient } from "@supabase/supabase-js";
-import { afterAll, vi } from "vitest";
+import { afterAll } from "vitest";
 import { freePort } from "../../src/stack/ports.ts";
 import { removeCluster } from "../../src/stack/postgres/server.ts";
 import { repository } from "../../src/stack/repository.ts";
-
-// Each test starts the whole backend, most of them several times, and others do so beside it.
-vi.setConfig({ testTimeout: 60_000 });
 
 const cleanups: (() => unknown)[] = [];
 const endings: (() => Promise<unknown>)[] = [];
@@ -43,7 +40,7 @@ afterAll(async () => {
     }
   }
   if (failures.length > 0) throw new AggregateError(failures);
-}, 60_000);
+});
 
 /** A folder that every account can get to, removed after the file's tests. */
 export function temporaryFolder(): string {

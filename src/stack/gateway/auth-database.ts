@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { createPostgresConnection, type PostgresConnection } from "@supabase/lite/postgres";
 import { type Kysely, sql, type Transaction } from "kysely";
 import { rfc3339Times, textualJson } from "./driver-types.ts";
+import { endPools } from "./end-pools.ts";
 
 export type Db = Transaction<unknown>;
 
@@ -13,6 +14,7 @@ export interface AuthDatabase {
   connection: PostgresConnection;
   /** Runs one request's work; a throw undoes it. */
   transaction<T>(work: (db: Db) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
 }
 
 export function openAuthDatabase(url: string): AuthDatabase {
@@ -25,6 +27,7 @@ export function openAuthDatabase(url: string): AuthDatabase {
   return {
     connection,
     transaction: (work) => pool.transaction().execute((db) => transactions.run(db, () => work(db))),
+    close: () => endPools(connection.driver),
   };
 }
 

@@ -55,7 +55,7 @@ export interface AuthServer {
 export async function startAuth(options: AuthOptions): Promise<AuthServer> {
   const { settings, tokens, url: gateway } = options;
   const database = openAuthDatabase(options.databaseUrl("supabase_auth_admin"));
-  const close = () => database.connection.close();
+  const close = () => database.close();
   try {
     const hook = settings.tokenHook ? await postgresHook(settings.tokenHook, database) : undefined;
     const expiry = settings.jwtExpiry ?? 3600;

@@ -16,6 +16,8 @@ function currentRequest(): RestRequest {
   return request;
 }
 
+const MOST_READS = 20;
+
 class Rollback extends Error {
   readonly response: Response;
 
@@ -58,13 +60,18 @@ export class RestConnection extends PostgresConnection {
   }
 
   async #load(): Promise<IntrospectResult> {
-    const [schema, settings] = await Promise.all([
-      this.#schema.introspect({ useCache: false }),
-      readRoleSettings(this.#schema.kysely),
-    ]);
-    this.#roleSettings = settings;
-    this.#timezones = new Set(schema.timezones);
-    return schema;
+    for (let reads = 1; reads <= MOST_READS; reads++) {
+      const [schema, settings] = await Promise.all([
+        this.#schema.introspect({ useCache: false }),
+        readRoleSettings(this.#schema.kysely),
+      ]);
+      // What was dropped while it was read makes lite give an empty schema, which has not even time zones.
+      if (!schema.timezones) continue;
+      this.#roleSettings = settings;
+      this.#timezones = new Set(schema.timezones);
+      return schema;
+    }
+    throw new Error("The schema cannot be read.");
   }
 
   override async onPostgrestAST(ast: AnyAST): Promise<AnyAST> {

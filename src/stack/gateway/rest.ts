@@ -3,6 +3,7 @@ import { createPostgresConnection } from "@supabase/lite/postgres";
 import postgres from "postgres";
 import type { LoginRole } from "../postgres/server.ts";
 import type { Credentials } from "./api-keys.ts";
+import { endPools } from "./end-pools.ts";
 import { parseExact } from "./exact-json.ts";
 import { tokenErrorResponse } from "./postgrest-errors.ts";
 import { postgrestError } from "./replies.ts";
@@ -37,9 +38,7 @@ export async function startRest(options: RestOptions): Promise<RestServer> {
     options: { server: { apiKeys: false, disableStudio: true } },
   });
   const listener = postgres(options.databaseUrl("authenticator"), { max: 1, onnotice() {} });
-  const close = async () => {
-    await Promise.all([listener.end({ timeout: 1 }), connection.close(), catalog.close()]);
-  };
+  const close = () => endPools(listener, connection.driver, catalog.driver);
   try {
     await listener.listen("pgrst", () => connection.reloadSchema());
     await connection.introspect();

@@ -1,5 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { createRequire } from "node:module";
+import path from "node:path";
 import process from "node:process";
 import { text } from "node:stream/consumers";
 import { StackFailure } from "../failure.ts";
@@ -22,10 +24,9 @@ export interface PushOptions {
 
 /** Applies what `supabase/migrations` has and the database has not, with the real `supabase db push`. */
 export async function pushMigrations(url: string, { seed, onProcess }: PushOptions = {}): Promise<void> {
-  const cli = repository("node_modules/supabase/dist/supabase.js");
   const child = spawn(
-    process.execPath,
-    [cli, "db", "push", "--yes", `--remote=${url}`, ...(seed ? ["--include-seed"] : [])],
+    cli(),
+    ["db", "push", "--yes", `--remote=${url}`, ...(seed ? ["--include-seed"] : [])],
     // In its own process group: a Ctrl-C in the terminal is the stack's to answer.
     { cwd: repository(), env: cliEnvironment, stdio: ["ignore", "pipe", "pipe"], detached: true },
   );
@@ -36,6 +37,24 @@ export async function pushMigrations(url: string, { seed, onProcess }: PushOptio
     once(child, "close"),
   ]);
   if (code !== 0) throw new StackFailure(`A migration failed:\n${withoutChatter(errors + output)}`);
+}
+
+/**
+ * The CLI's own program, without the launcher that its package puts before it: a signal that meets the launcher while
+ * that starts would end it alone, and the program would go on migrating.
+ */
+function cli(): string {
+  const { resolve } = createRequire(repository("node_modules/supabase/package.json"));
+  const system = process.platform === "win32" ? "windows" : process.platform;
+  for (const variant of ["", "-musl"]) {
+    try {
+      const manifest = resolve(`@supabase/cli-${system}-${process.arch}${variant}/package.json`);
+      return path.join(path.dirname(manifest), "bin", system === "windows" ? "supabase.exe" : "supabase");
+    } catch {} // another libc's
+  }
+  throw new StackFailure(
+    "The Supabase CLI has no program for this machine. Run `npm ci` without --omit=optional.",
+  );
 }
 
 /** What the CLI says of the migration that failed, without those that did not and hints at its own flags. */

@@ -297,7 +297,7 @@ test("webhooks are signed as Stripe signs them, and sent again until they are ta
   });
   standIn.webhooks.flow();
   standIn.account.emit("customer.created", { id: "cus_1", object: "customer" });
-  await expect.poll(() => taken.length).toBe(1);
+  await expect.poll(() => taken.length, { timeout: 20_000 }).toBe(1);
   expect(taken[0]).toMatchObject({ type: "customer.created", data: { object: { id: "cus_1" } } });
   expect(standIn.webhooks.waiting).toHaveLength(0);
 });

@@ -47,6 +47,10 @@ export interface Catalog {
   nextRecord(collection: Collection): number;
   /** Runs `work`; should it fail, the catalogue is as before. */
   guard<T>(work: () => T): T;
+  /** From now on, what is changed is part of a view. */
+  beginView(): void;
+  /** The view has been taken back, and with it what was changed in it. */
+  endView(): void;
 }
 
 export const documentsTable = (collection: Collection) => `c${collection.id}`;
@@ -195,6 +199,12 @@ export function openCatalog(database: Database): Catalog {
       }
       records.set(collection.id, last + 1);
       return last + 1;
+    },
+    beginView() {
+      changed = false;
+    },
+    endView() {
+      if (changed) load();
     },
     guard(work) {
       const outer = changed;

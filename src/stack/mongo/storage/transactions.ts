@@ -82,10 +82,14 @@ export function createTransactions(database: Database, catalog: Catalog, records
 
   function look(transaction: Transaction | undefined): void {
     if (shown === transaction) return;
-    if (shown) database.leaveView();
+    if (shown) {
+      database.leaveView();
+      catalog.endView();
+    }
     shown = transaction;
     if (!transaction) return;
     database.enterView();
+    catalog.beginView();
     putAll(transaction.before);
     putAll(transaction.writes);
   }
