@@ -27,7 +27,7 @@ const benchmark: Benchmark = {
     "and the round trips to the database that an event takes",
 
   async run(report) {
-    await withThrowawayDatabase(async (server) => {
+    await withThrowawayDatabase(async (server, onProcess) => {
       const database = await startTcpProxy({ port: server.port });
       const databaseUrl = new URL(server.url("postgres"));
       databaseUrl.port = String(database.port);
@@ -46,6 +46,7 @@ const benchmark: Benchmark = {
           STRIPE_WEBHOOK_SECRETS: webhookSecret,
         },
         log: () => {},
+        onProcesses: (pids) => pids.forEach(onProcess),
       });
       const gateway = createServer(host.handle).listen(0, "127.0.0.1");
       await once(gateway, "listening");
