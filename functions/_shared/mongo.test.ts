@@ -27,12 +27,18 @@ Deno.test("503 when the server refuses, and again when asked again", async () =>
   await mongo.close();
 });
 
-Deno.test("503 when the server does not answer", async () => {
-  const silent = listenSilently();
-  const mongo = createMongo({ uri: () => `mongodb://127.0.0.1:${silent.port}/x`, selectionTimeoutMs: 200 });
-  await assert.rejects(ping(mongo), assertUnavailable);
-  await mongo.close();
-  silent.close();
+// The driver starts a timer of a millisecond when a socket's time is up, and closes without it.
+Deno.test({
+  name: "503 when the server does not answer",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    const silent = listenSilently();
+    const mongo = createMongo({ uri: () => `mongodb://127.0.0.1:${silent.port}/x`, selectionTimeoutMs: 200 });
+    await assert.rejects(ping(mongo), assertUnavailable);
+    await mongo.close();
+    silent.close();
+  },
 });
 
 Deno.test("503 when the server has ended the connection that the driver writes to", async () => {

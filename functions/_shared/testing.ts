@@ -47,11 +47,17 @@ export function listenSilently(): { port: number; close: () => void } {
   };
 }
 
-/** A loopback port on which nothing listens. */
+/** A loopback port on which nothing listens, below those that connections leave from: one of these could meet itself. */
 export function closedPort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  listener.close();
-  return listener.addr.port;
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 20_000);
+    try {
+      Deno.listen({ hostname: "127.0.0.1", port }).close();
+      return port;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
 }
 
 /** A mail as a server took it. */

@@ -33,7 +33,7 @@ async function start(name: "near" | "far", deno: string, environment: Record<str
     },
     onSpawn: () => {},
     onLine: (line) => lines[name].push(line),
-    bootLimitMs: 30_000,
+    bootLimitMs: 60_000,
   });
   instances.push(instance);
   return `http://127.0.0.1:${instance.port}`;

@@ -107,7 +107,17 @@ test("an index changes how documents are found, never which, nor in which order"
         }
       },
     ),
-    { numRuns: 500 },
+    {
+      numRuns: 500,
+      examples: [
+        [
+          [{}],
+          [{ key: { a: 1 }, options: { partialFilterExpression: { a: { $exists: true } } } }],
+          { a: null },
+          {},
+        ],
+      ],
+    },
   );
 });
 

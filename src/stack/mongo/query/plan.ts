@@ -277,7 +277,8 @@ function implies(filter: Document, fields: Map<string, Condition>, index: Index)
     const condition = fields.get(name);
     if (condition?.points && !name.includes(".")) {
       const holds = matcherOf({ [name]: wanted });
-      return condition.points.every((value) => holds({ [name]: value }));
+      // Null also finds those that have no such field.
+      return condition.points.every((value) => holds({ [name]: value }) && (value !== null || holds({})));
     }
     const onlyExists = isDocument(wanted) && Object.keys(wanted).join() === "$exists";
     return onlyExists && excludesMissing(condition);
