@@ -54,14 +54,16 @@ begin
       array(select given ->> 'stripe_price_id' from jsonb_array_elements(p_plan -> 'prices') as given)
     );
   insert into public.plan_prices as present
-    (stripe_price_id, plan_key, interval, currency, unit_amount, lookup_key, active, livemode)
+    (stripe_price_id, plan_key, interval, currency, unit_amount, metric, unit_rate, included, lookup_key, active, livemode)
   select given ->> 'stripe_price_id', synced, given ->> 'interval', given ->> 'currency',
-    (given ->> 'unit_amount')::bigint, given ->> 'lookup_key', coalesce((given ->> 'active')::boolean, true),
+    (given ->> 'unit_amount')::bigint, given ->> 'metric', (given ->> 'unit_rate')::numeric,
+    (given ->> 'included')::bigint, given ->> 'lookup_key', coalesce((given ->> 'active')::boolean, true),
     (given ->> 'livemode')::boolean
   from jsonb_array_elements(p_plan -> 'prices') as given
   on conflict (stripe_price_id) do update set
     plan_key = excluded.plan_key, interval = excluded.interval, currency = excluded.currency,
-    unit_amount = excluded.unit_amount, lookup_key = excluded.lookup_key, active = excluded.active,
+    unit_amount = excluded.unit_amount, metric = excluded.metric,
+    unit_rate = excluded.unit_rate, included = excluded.included, lookup_key = excluded.lookup_key, active = excluded.active,
     livemode = excluded.livemode
   where to_jsonb(present) <> to_jsonb(excluded);
 

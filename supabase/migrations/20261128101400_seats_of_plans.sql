@@ -95,7 +95,7 @@ begin
     on item.organization_id = p_organization_id and item.stripe_subscription_id = subscription.stripe_subscription_id
   join public.plans on plans.key = item.plan_key
   where customer.organization_id = p_organization_id and not customer.deleted and subscription.is_current
-    and plans.kind = 'plan' and plans.seat_billing = 'per_member';
+    and plans.kind = 'plan' and plans.seat_billing = 'per_member' and not item.metered;
 end
 $$;
 

@@ -63,7 +63,7 @@ select is(
 );
 select is(
   public.billing_context(tests.id('acme')) #> '{subscription,items}',
-  '[{"id": "si_sub_1", "price_id": "price_pro", "plan_key": "pro", "kind": "plan", "quantity": 1}]'::jsonb,
+  '[{"id": "si_sub_1", "price_id": "price_pro", "plan_key": "pro", "kind": "plan", "quantity": 1, "metered": false}]'::jsonb,
   'and what is subscribed to'
 );
 

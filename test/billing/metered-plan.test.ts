@@ -32,7 +32,14 @@ const api = createApp({
 });
 
 const PLANS = { hard: 3, larger: 5, soft: { value: 2, overage: true } };
-const prices = [{ interval: "month", currency: "eur", unit_amount: 1000 }];
+const priced = (limit: unknown) => [
+  {
+    interval: "month",
+    currency: "eur",
+    unit_amount: 1000,
+    metered: typeof limit === "object" ? { api_requests: "12.5" } : {},
+  },
+];
 
 let ada: Person;
 let id: string;
@@ -50,7 +57,7 @@ beforeAll(async () => {
         "api_requests.per_second": null,
         "key_requests.per_second": null,
       },
-      prices,
+      prices: priced(limit),
     }),
   );
   await syncPlans({ stripe, supabase, plans, livemode: false, dryRun: false, say: () => {} });
