@@ -22,7 +22,7 @@ begin
   if (select count(*) from public.memberships where organization_id = organization.id)
     >= private.seat_limit(organization.id)
   then
-    raise exception using errcode = 'PT409', hint = 'no_seat_left',
+    raise exception using errcode = 'PT402', hint = 'limit_reached', detail = 'seats',
       message = 'The organization has no seat left. Ask its owner for one, then accept again.';
   end if;
 
