@@ -159,6 +159,7 @@ begin
   where organization_id = p_organization_id and is_current and stripe_subscription_id is distinct from current_id;
   update public.subscriptions set is_current = true
   where stripe_subscription_id = current_id and not is_current;
+  perform private.note_metered_spans(p_organization_id);
 end
 $$;
 

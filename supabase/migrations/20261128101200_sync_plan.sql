@@ -108,6 +108,12 @@ begin
     left join public.plans using (stripe_product_id)
     cross join lateral (select coalesce(plan_prices.plan_key, plans.key)) as known (plan_key)
     where item.plan_key is distinct from known.plan_key
+      -- or that it is billed by usage
+      or (plan_prices.metric is not null and not exists (
+        select from private.metered_spans as span
+        where span.organization_id = item.organization_id and span.metric = plan_prices.metric
+          and span.stripe_item_id = item.stripe_item_id
+      ))
     group by item.organization_id
     order by item.organization_id
   loop
