@@ -152,7 +152,9 @@ begin
 
   select stripe_subscription_id into current_id from public.subscriptions
   where organization_id = p_organization_id and rank is not null
-  order by rank, plan_key is null, created desc, stripe_subscription_id desc
+  -- One that goes on before one that ends or rests; then who was there first: what comes beside it is taken back.
+  order by rank, plan_key is null, (cancel_at_period_end or cancel_at is not null or pause_behavior is not null), created,
+    stripe_subscription_id
   limit 1;
   -- First from the one, then to the other: there is never a second.
   update public.subscriptions set is_current = false
@@ -160,6 +162,16 @@ begin
   update public.subscriptions set is_current = true
   where stripe_subscription_id = current_id and not is_current;
   perform private.note_metered_spans(p_organization_id);
+
+  -- Somebody pays twice.
+  insert into private.outbox (kind, organization_id)
+  select 'billing.second', p_organization_id
+  where exists (
+    select from public.subscriptions where organization_id = p_organization_id and rank = 1 and not is_current
+  ) and not exists (
+    select from private.outbox
+    where kind = 'billing.second' and organization_id = p_organization_id and done_at is null and attempts = 0
+  );
 end
 $$;
 

@@ -112,7 +112,7 @@ update public.applications set archived_at = now() where slug ~ '^old-';
 select tests.sign_in('developer');
 select is(tests.create(1), 'PT402 limit_reached', 'archived ones count: they can come back');
 select tests.become_postgres();
-select tests.store(tests.subscription('sub_2', '{}', 'price_by_seat'));
+select tests.store(tests.subscription('sub_2', jsonb_build_object('created', tests.at('-11 days')), 'price_by_seat'));
 select tests.sign_in('developer');
 select is(tests.create(100), 'yes', 'with a plan without limit there is none');
 select tests.sign_in('outsider');

@@ -132,6 +132,27 @@ export function usageLine(
   return { ...line, quantity: usage, quantity_decimal: decimal(usage) };
 }
 
+/** Credits what is left of a period that was paid for. */
+export function unusedLines(subscription: Stripe.Subscription, at: number): Stripe.InvoiceLineItem[] {
+  const { start, end } = periodOf(subscription);
+  if (subscription.status !== "active" || end <= start) return [];
+  const left = Math.max(0, end - at) / (end - start);
+  return subscription.items.data
+    .map((item) => ({ item, amount: -Math.round(amountOf(item) * left) }))
+    .filter(({ amount }) => amount !== 0)
+    .map(({ item, amount }) =>
+      lineOf(
+        item,
+        { start: at, end },
+        {
+          amount,
+          proration: true,
+          description: `Unused time on ${item.quantity} × ${item.price.id}`,
+        },
+      ),
+    );
+}
+
 /** What changing items leads to: the items after it, and what is credited and charged for the time that is left. */
 export interface ItemsAfter {
   items: Stripe.SubscriptionItem[];

@@ -7,7 +7,7 @@ import { flag, list, metadata, orUnset, required, text, whole } from "./paramete
 import { bill } from "./payments.ts";
 import { type Route, route } from "./route.ts";
 import { end } from "./subscription-changes.ts";
-import { periodOf, usageLine } from "./subscription-items.ts";
+import { periodOf, unusedLines, usageLine } from "./subscription-items.ts";
 import {
   createSubscription,
   pauseSubscription,
@@ -149,11 +149,13 @@ export function subscriptionRoutes(account: Account): Route[] {
         const subscription = get(id);
         if (subscription.status === "canceled") throw missing("subscription", id);
         const period = { ...periodOf(subscription), end: account.now() };
-        const lines = subscription.items.data
-          .filter(isMetered)
-          .map((item) => usageLine(account, idOf(subscription.customer), item, period));
+        const lines = [
+          ...subscription.items.data
+            .filter(isMetered)
+            .map((item) => usageLine(account, idOf(subscription.customer), item, period)),
+          ...(given.prorate ? unusedLines(subscription, account.now()) : []),
+        ];
         end(account, subscription, "cancellation_requested");
-        // What is unused is not credited here.
         if (given.invoice_now && lines.length > 0) {
           bill(account, { subscription, reason: "subscription_update", lines, period });
         }
