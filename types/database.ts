@@ -825,33 +825,42 @@ export type Database = {
         Row: {
           active: boolean;
           currency: string;
+          included: number | null;
           interval: string;
           livemode: boolean;
           lookup_key: string | null;
+          metric: string | null;
           plan_key: string;
           stripe_price_id: string;
-          unit_amount: number;
+          unit_amount: number | null;
+          unit_rate: number | null;
         };
         ComputedFields: never;
         Insert: {
           active?: boolean;
           currency: string;
+          included?: number | null;
           interval: string;
           livemode: boolean;
           lookup_key?: string | null;
+          metric?: string | null;
           plan_key: string;
           stripe_price_id: string;
-          unit_amount: number;
+          unit_amount?: number | null;
+          unit_rate?: number | null;
         };
         Update: {
           active?: boolean;
           currency?: string;
+          included?: number | null;
           interval?: string;
           livemode?: boolean;
           lookup_key?: string | null;
+          metric?: string | null;
           plan_key?: string;
           stripe_price_id?: string;
-          unit_amount?: number;
+          unit_amount?: number | null;
+          unit_rate?: number | null;
         };
         Relationships: [
           {
@@ -1025,8 +1034,10 @@ export type Database = {
       };
       subscription_items: {
         Row: {
+          created: string | null;
           current_period_end: string | null;
           current_period_start: string | null;
+          metered: boolean;
           organization_id: string;
           plan_key: string | null;
           quantity: number;
@@ -1037,8 +1048,10 @@ export type Database = {
         };
         ComputedFields: never;
         Insert: {
+          created?: string | null;
           current_period_end?: string | null;
           current_period_start?: string | null;
+          metered?: boolean;
           organization_id: string;
           plan_key?: string | null;
           quantity?: number;
@@ -1048,8 +1061,10 @@ export type Database = {
           stripe_subscription_id: string;
         };
         Update: {
+          created?: string | null;
           current_period_end?: string | null;
           current_period_start?: string | null;
+          metered?: boolean;
           organization_id?: string;
           plan_key?: string | null;
           quantity?: number;

@@ -1441,7 +1441,7 @@ export interface components {
           | "expired"
           | "revoked"
           | "payment_failed"
-          | "connection_limit_reached"
+          | "limit_reached"
           | "payment_required"
           | "not_permitted"
           | "invalid_link"
@@ -1463,15 +1463,12 @@ export interface components {
           | "already_member"
           | "connection_name_taken"
           | "connection_changed"
-          | "no_artifact_space"
-          | "no_seat_left"
           | "already_subscribed"
           | "no_subscription"
           | "too_few_seats"
           | "too_many_seats"
           | "subscription_changed"
           | "preview_expired"
-          | "no_workflow_left"
           | "route_taken"
           | "workflow_archived"
           | "workflow_not_archived"
@@ -2690,8 +2687,8 @@ export interface operations {
           "application/json": components["schemas"]["Error"];
         };
       };
-      /** @description `not_permitted`: You need a permission that you do not have in this organization. */
-      403: {
+      /** @description `limit_reached`: The organization has as much of it as its plan allows. Delete some, or choose a larger plan. */
+      402: {
         headers: {
           [name: string]: unknown;
         };
@@ -2699,8 +2696,8 @@ export interface operations {
           "application/json": components["schemas"]["Error"];
         };
       };
-      /** @description `no_artifact_space`: The organization's artifacts take as many bytes as its plan allows. Delete some, or change the plan. */
-      409: {
+      /** @description `not_permitted`: You need a permission that you do not have in this organization. */
+      403: {
         headers: {
           [name: string]: unknown;
         };
@@ -3981,7 +3978,7 @@ export interface operations {
           "application/json": components["schemas"]["Error"];
         };
       };
-      /** @description `connection_limit_reached`: The plan has no room for another database connection. Delete one, or choose another plan. */
+      /** @description `limit_reached`: The organization has as much of it as its plan allows. Delete some, or choose a larger plan. */
       402: {
         headers: {
           [name: string]: unknown;
@@ -5865,6 +5862,15 @@ export interface operations {
           "application/json": components["schemas"]["Error"];
         };
       };
+      /** @description `limit_reached`: The organization has as much of it as its plan allows. Delete some, or choose a larger plan. */
+      402: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
       /** @description `not_permitted`: You need a permission that you do not have in this organization. */
       403: {
         headers: {
@@ -5874,10 +5880,7 @@ export interface operations {
           "application/json": components["schemas"]["Error"];
         };
       };
-      /**
-       * @description `no_workflow_left`: The organization has as many workflows as its plan allows. Delete one, or change the plan.
-       *     `workflow_slug_taken`: Another workflow of this organization has this slug.
-       */
+      /** @description `workflow_slug_taken`: Another workflow of this organization has this slug. */
       409: {
         headers: {
           [name: string]: unknown;
@@ -6604,6 +6607,15 @@ export interface operations {
           "application/json": components["schemas"]["Error"];
         };
       };
+      /** @description `limit_reached`: The organization has as much of it as its plan allows. Delete some, or choose a larger plan. */
+      402: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
       /** @description `not_permitted`: You need a permission that you do not have in this organization. */
       403: {
         headers: {
@@ -6622,10 +6634,7 @@ export interface operations {
           "application/json": components["schemas"]["Error"];
         };
       };
-      /**
-       * @description `no_workflow_left`: The organization has as many workflows as its plan allows. Delete one, or change the plan.
-       *     `workflow_slug_taken`: Another workflow of this organization has this slug.
-       */
+      /** @description `workflow_slug_taken`: Another workflow of this organization has this slug. */
       409: {
         headers: {
           [name: string]: unknown;
@@ -7514,6 +7523,15 @@ export interface operations {
           "application/json": components["schemas"]["Error"];
         };
       };
+      /** @description `limit_reached`: The organization has as much of it as its plan allows. Delete some, or choose a larger plan. */
+      402: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
       /** @description `not_permitted`: You need a permission that you do not have in this organization. */
       403: {
         headers: {
@@ -7523,10 +7541,7 @@ export interface operations {
           "application/json": components["schemas"]["Error"];
         };
       };
-      /**
-       * @description `no_workflow_left`: The organization has as many workflows as its plan allows. Delete one, or change the plan.
-       *     `workflow_slug_taken`: Another workflow of this organization has this slug.
-       */
+      /** @description `workflow_slug_taken`: Another workflow of this organization has this slug. */
       409: {
         headers: {
           [name: string]: unknown;

@@ -85,7 +85,7 @@ Deno.test("the plan's bytes are never exceeded, however many upload at once; wha
     }));
     const made = attempts.flatMap((attempt) => attempt.status === "fulfilled" ? [attempt.value] : []);
     const codes = attempts.flatMap((each) => each.status === "rejected" ? [each.reason.code] : []);
-    assert.deepEqual([...new Set(codes)], ["no_artifact_space"]);
+    assert.deepEqual([...new Set(codes)], ["limit_reached"]);
     assert.ok(made.length >= 1 && made.length <= 6, `${made.length} fit`);
     const left = await everything(mongo);
     assert.deepEqual([left.heads, left.files, left.bytes], [made.length, made.length, made.length * 150_000]);
@@ -93,7 +93,7 @@ Deno.test("the plan's bytes are never exceeded, however many upload at once; wha
     // One after the other all of it can be used, to the byte.
     const rest = 1_000_000 - left.bytes;
     await store.upload(acme, input, bytesOf(rest), limits);
-    await assert.rejects(store.upload(acme, input, bytesOf(1), limits), { code: "no_artifact_space" });
+    await assert.rejects(store.upload(acme, input, bytesOf(1), limits), { code: "limit_reached" });
     await store.upload(globex, input, bytesOf(1), limits);
   }));
 

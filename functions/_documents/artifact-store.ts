@@ -52,7 +52,7 @@ export function createArtifactStore(
   /**
    * Stores what `content` gives, as it comes.
    *
-   * @throws {AppError} `no_artifact_space`, `payload_too_large`; then, as when `content` fails, nothing is left.
+   * @throws {AppError} `limit_reached`, `payload_too_large`; then, as when `content` fails, nothing is left.
    */
   async function upload(
     organizationId: string,
@@ -146,7 +146,7 @@ export function createArtifactStore(
       return await extend(Math.max(needed, reserved + STEP));
     } catch (error) {
       // Near the limit, only what is there already.
-      if (error instanceof AppError && error.code === "no_artifact_space") return await extend(needed);
+      if (error instanceof AppError && error.code === "limit_reached") return await extend(needed);
       throw error;
     }
   }
@@ -230,7 +230,7 @@ async function take(tenant: Tenant, bytes: number, limit: number | null): Promis
     { _id: tenant.organizationId, ...(limit !== null && { bytes: atMost(limit - bytes) }) },
     { increment: { bytes } },
   );
-  if (!taken) throw new AppError("no_artifact_space", { details: { limit_bytes: limit } });
+  if (!taken) throw new AppError("limit_reached", { details: { limit: "artifact_bytes" } });
 }
 
 async function requireReady(tenant: Tenant, id: string): Promise<Artifact> {

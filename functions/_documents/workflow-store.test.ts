@@ -74,7 +74,7 @@ Deno.test("a limit holds, however many are made at once", () =>
     const codes = new Set(
       attempts.flatMap((attempt) => attempt.status === "rejected" ? [attempt.reason.code] : []),
     );
-    assert.deepEqual([...codes], ["no_workflow_left"]);
+    assert.deepEqual([...codes], ["limit_reached"]);
     await store.create(globex, about("w-0"), await content(), { limit: 1 });
     const [one] = await store.list(acme, { limit: 1 });
     await store.remove(acme, one?._id ?? "");

@@ -95,7 +95,7 @@ export function createWorkflowStore(
     explainDuplicates(() =>
       exclusively(documents, organizationId, "workflows", async (tenant) => {
         if (limit !== null && await heads(tenant).count({}, limit + 1) >= limit) {
-          throw new AppError("no_workflow_left", { details: { limit } });
+          throw new AppError("limit_reached", { details: { limit: "workflows" } });
         }
         const at = now();
         return await heads(tenant).insert({

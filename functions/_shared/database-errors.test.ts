@@ -12,6 +12,13 @@ Deno.test("the hint of our SQL is the code, its sentence the message", () => {
   assert.equal(error.message, "At most 200. Revoke some first.");
 });
 
+Deno.test("of limits there is one code, and which of them it is is told", () => {
+  const error = { code: "PT402", hint: "limit_reached", message: "Three.", details: "connections" };
+  assert.deepEqual(databaseError({ error, status: 402 }).details, { limit: "connections" });
+  const other = { ...error, hint: "slug_taken", details: "Key (id)=(1) exists." };
+  assert.equal(databaseError({ error: other, status: 409 }).details, undefined);
+});
+
 Deno.test("what is not ours is told by one of our codes, and its words are only logged", () => {
   for (
     const [code, hint, status, expected] of [

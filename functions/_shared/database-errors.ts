@@ -2,7 +2,7 @@ import { AppError, type ErrorCode, errorCodes } from "./errors.ts";
 
 /** What supabase-js answers with when the database refuses. */
 interface Refused {
-  error: { code?: string; message: string; hint?: string | null };
+  error: { code?: string; message: string; hint?: string | null; details?: string | null };
   status: number;
 }
 
@@ -15,12 +15,16 @@ const known: Record<string, ErrorCode> = {
 
 /**
  * The answer for what the database refused. Our SQL raises with a stable code as its hint and a sentence for a
- * person: both are kept. A broken constraint has our code as its name. What is none of ours stays in the log.
+ * person: both are kept, and so is which limit was reached. A broken constraint has our code as its name. What is none of ours stays in the log.
  */
 export function databaseError({ error, status }: Refused): AppError {
-  const { code = "", hint, message } = error;
+  const { code = "", hint, message, details } = error;
   if (hint && Object.hasOwn(errorCodes, hint)) {
-    return new AppError(hint as ErrorCode, { message, cause: describe(error) });
+    return new AppError(hint as ErrorCode, {
+      message,
+      cause: describe(error),
+      ...(hint === "limit_reached" && details && { details: { limit: details } }),
+    });
   }
   const rule = /^23\d{3}$/.test(code) && message.match(/constraint "([a-z_]+)"/)?.[1];
   if (rule && Object.hasOwn(errorCodes, rule)) {

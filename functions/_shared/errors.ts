@@ -61,9 +61,9 @@ export const errorCodes = {
   expired: { status: 401, message: "The API key has expired. Use its successor, or make another." },
   revoked: { status: 401, message: "The API key was revoked. Make another." },
   payment_failed: { status: 402, message: "The payment was declined. Use another card, then try again." },
-  connection_limit_reached: {
+  limit_reached: {
     status: 402,
-    message: "The plan has no room for another database connection. Delete one, or choose another plan.",
+    message: "The organization has as much of it as its plan allows. Delete some, or choose a larger plan.",
   },
   payment_required: {
     status: 402,
@@ -107,12 +107,6 @@ export const errorCodes = {
     status: 409,
     message: "Somebody changed this connection meanwhile. Load it again.",
   },
-  no_artifact_space: {
-    status: 409,
-    message:
-      "The organization's artifacts take as many bytes as its plan allows. Delete some, or change the plan.",
-  },
-  no_seat_left: { status: 409, message: "The organization has no seat left. Ask its owner for one." },
   already_subscribed: {
     status: 409,
     message: "The organization has a subscription. Change that one instead.",
@@ -131,10 +125,6 @@ export const errorCodes = {
     message: "The subscription was changed meanwhile. Look at it, then try again.",
   },
   preview_expired: { status: 409, message: "The preview is too old to be charged. Ask for a new one." },
-  no_workflow_left: {
-    status: 409,
-    message: "The organization has as many workflows as its plan allows. Delete one, or change the plan.",
-  },
   route_taken: { status: 409, message: "Another published workflow answers this method and path." },
   workflow_archived: { status: 409, message: "This workflow is archived. Restore it first." },
   workflow_not_archived: { status: 409, message: "This workflow is published. Archive it first." },

@@ -35,6 +35,9 @@ export interface SubscriptionObject extends Common {
     price_id: string;
     product_id: string;
     quantity: number | null;
+    /** Billed by usage. */
+    metered: boolean;
+    created: number;
     current_period_start: number;
     current_period_end: number;
   }[];
@@ -103,6 +106,8 @@ export function normalizeSubscription(subscription: Stripe.Subscription): Subscr
       price_id: item.price.id,
       product_id: idOf(item.price.product),
       quantity: item.quantity ?? null,
+      metered: item.price.recurring?.usage_type === "metered",
+      created: item.created,
       current_period_start: item.current_period_start,
       current_period_end: item.current_period_end,
     })),

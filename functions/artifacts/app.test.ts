@@ -117,7 +117,7 @@ Deno.test("a stream without a length is taken as it comes, up to what is allowed
     const fits = new Response(new Uint8Array(999_000)).body as ReadableStream;
     assert.equal((await call("POST", `${acme}?name=fits`, fits)).status, 201);
     const more = new Response(new Uint8Array(999_000)).body as ReadableStream;
-    assert.equal(await codeOf(await call("POST", `${acme}?name=more`, more)), "no_artifact_space");
+    assert.equal(await codeOf(await call("POST", `${acme}?name=more`, more)), "limit_reached");
   }));
 
 Deno.test("a link downloads one artifact, for its time, whoever has it", () =>

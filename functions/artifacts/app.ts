@@ -124,7 +124,7 @@ export function createApp(
     },
     responses: {
       201: { description: "Stored.", content: json(artifact) },
-      ...errorResponses(...refusals, "no_artifact_space", "payload_too_large"),
+      ...errorResponses(...refusals, "limit_reached", "payload_too_large"),
     },
   });
   app.openapi(upload, async (c) => {

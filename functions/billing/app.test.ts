@@ -25,7 +25,7 @@ const subscribed: BillingContext = {
     quantity: 1,
     cancel_at: null,
     cancel_at_period_end: false,
-    items: [{ id: "si_1", price_id: "price_1", plan_key: "pro", kind: "plan", quantity: 1 }],
+    items: [{ id: "si_1", price_id: "price_1", plan_key: "pro", kind: "plan", quantity: 1, metered: false }],
   },
 };
 const unsubscribed: BillingContext = { ...subscribed, subscription: null };
@@ -58,6 +58,9 @@ function createTestApp(options: {
           kind: "plan",
           seatBilling: "included",
           mostSeats: null,
+          metered: [],
+          grants: [],
+          overage: [],
         })),
       ),
     linkCustomer: (_organizationId, customerId) => Promise.resolve(customerId),

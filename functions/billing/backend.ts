@@ -28,6 +28,8 @@ export interface Item {
   plan_key: string | null;
   kind: "plan" | "addon" | null;
   quantity: number;
+  /** Billed by usage: beside its plan's own item. */
+  metered: boolean;
 }
 
 export type SeatBilling = "included" | "bought" | "per_member";
@@ -41,6 +43,12 @@ export interface Price {
   seatBilling: SeatBilling;
   /** The plan's limit of seats; null when there is none. */
   mostSeats: number | null;
+  /** The prices by usage that are sold with it. */
+  metered: string[];
+  /** What it grants. */
+  grants: string[];
+  /** Of what it grants: what it bills beyond. */
+  overage: string[];
 }
 
 /**
@@ -73,10 +81,13 @@ export function createBackend({ supabase, supabaseAdmin }: Context, requestId: s
       const rows = dataOf(
         await supabase.from("plan_prices")
           .select(
-            "stripe_price_id, interval, currency, plans!inner (kind, seat_billing, archived_at, plan_limits (value))",
+            `stripe_price_id, interval, currency, plans!inner (
+              kind, seat_billing, archived_at, plan_limits (key, value, overage),
+              plan_prices (stripe_price_id, interval, currency, metric, active, livemode)
+            )`,
           )
           .in("stripe_price_id", ids).eq("active", true).eq("livemode", livemode)
-          .is("plans.archived_at", null).eq("plans.plan_limits.key", "seats"),
+          .is("metric", null).is("plans.archived_at", null),
       );
       return rows.map(({ stripe_price_id, interval, currency, plans }) => ({
         id: stripe_price_id,
@@ -84,7 +95,15 @@ export function createBackend({ supabase, supabaseAdmin }: Context, requestId: s
         currency,
         kind: plans.kind,
         seatBilling: plans.seat_billing as SeatBilling,
-        mostSeats: plans.plan_limits[0]?.value ?? null,
+        mostSeats: plans.plan_limits.find(({ key }) => key === "seats")?.value ?? null,
+        metered: plans.plan_prices
+          .filter((one) =>
+            one.metric !== null && one.active && one.livemode === livemode &&
+            one.interval === interval && one.currency === currency
+          )
+          .map((one) => one.stripe_price_id),
+        grants: plans.plan_limits.map(({ key }) => key),
+        overage: plans.plan_limits.filter(({ overage }) => overage).map(({ key }) => key),
       }));
     },
     async linkCustomer(organizationId, customerId, livemode) {

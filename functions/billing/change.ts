@@ -10,14 +10,20 @@ type ItemChange = Stripe.SubscriptionUpdateParams.Item;
 const PREVIEW_HOLDS = 3600;
 
 /**
- * What to tell Stripe so that the subscription becomes what was chosen. Items that belong to no plan of ours are somebody's
+ * What to tell Stripe so that the subscription becomes what was chosen. With its price a plan's prices by usage are
+ * swapped: each is an item of its own that ends, and has what was used of it billed, or begins. Who keeps the price keeps
+ * those that were bought with it. Items that belong to no plan of ours are somebody's
  * arrangement at Stripe, and stay.
  */
-export function itemChanges(items: Items, { plan, addons }: Chosen): ItemChange[] {
-  const planItem = items.find(({ kind }) => kind === "plan");
+export function itemChanges(items: Items, { plan, metered, addons }: Chosen): ItemChange[] {
+  const planItem = items.find(({ kind, metered }) => kind === "plan" && !metered);
+  const swapped = planItem?.price_id !== plan.price;
+  const meteredItems = items.filter(({ kind, metered }) => kind === "plan" && metered);
   const addonItems = items.filter(({ kind }) => kind === "addon");
   return [
     { ...plan, ...(planItem && { id: planItem.id }) },
+    ...(swapped ? meteredItems.map(({ id }) => ({ id, deleted: true })) : []),
+    ...(swapped ? metered.map((price) => ({ price })) : []),
     ...addons.map((line) => {
       const item = addonItems.find(({ price_id }) => price_id === line.price);
       return { ...line, ...(item && { id: item.id }) };

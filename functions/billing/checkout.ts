@@ -31,7 +31,7 @@ const ATTEMPTS = 4;
  */
 export async function openCheckout(options: CheckoutOptions): Promise<Page> {
   const { client, customerId, chosen, successUrl, cancelUrl } = options;
-  const choice = await digest([chosen.plan, chosen.addons, successUrl, cancelUrl]);
+  const choice = await digest([chosen, successUrl, cancelUrl]);
   let last: string | undefined;
   let failures = 0;
 
@@ -66,7 +66,7 @@ const openPage = (
   fromStripe(client.checkout.sessions.create({
     mode: "subscription",
     customer: customerId,
-    line_items: [chosen.plan, ...chosen.addons],
+    line_items: [chosen.plan, ...chosen.metered.map((price) => ({ price })), ...chosen.addons],
     success_url: successUrl,
     cancel_url: cancelUrl,
     client_reference_id: organizationId,

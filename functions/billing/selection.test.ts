@@ -10,6 +10,9 @@ const price = (id: string, changes: Partial<Price> = {}): Price => ({
   kind: "plan",
   seatBilling: "included",
   mostSeats: null,
+  metered: [],
+  grants: [],
+  overage: [],
   ...changes,
 });
 const sold = [
@@ -17,7 +20,12 @@ const sold = [
   price("bought", { seatBilling: "bought" }),
   price("few", { seatBilling: "bought", mostSeats: 10 }),
   price("per_member", { seatBilling: "per_member" }),
-  price("addon", { kind: "addon" }),
+  price("addon", { kind: "addon", grants: ["requests.per_month"] }),
+  price("metered", {
+    metered: ["by_usage"],
+    grants: ["requests.per_month"],
+    overage: ["requests.per_month"],
+  }),
   price("yearly", { kind: "addon", interval: "year" }),
   price("dollars", { kind: "addon", currency: "usd" }),
 ];
@@ -73,6 +81,13 @@ Deno.test("who changes something else keeps the seats they bought, where seats a
   ]);
 });
 
+Deno.test("a plan brings its prices by usage, and no add-on raises what it bills beyond", async () => {
+  assert.deepEqual((await choice({ price_id: "metered" })).metered, ["by_usage"]);
+  assert.deepEqual((await choice({ price_id: "plan", addons: [{ price_id: "addon" }] })).metered, []);
+  const both = choice({ price_id: "metered", addons: [{ price_id: "addon" }] });
+  await assert.rejects(both, refused("prices_do_not_mix"));
+});
+
 Deno.test("a subscription keeps its currency", async () => {
   const dollars = { seats: with7.seats, subscription: { ...subscribed.subscription!, currency: "usd" } };
   await assert.rejects(choice({ price_id: "plan" }, dollars), refused("prices_do_not_mix"));
@@ -86,6 +101,7 @@ Deno.test("an organization without members buys a seat", async () => {
 Deno.test("a plan is a plan, an add-on an add-on, and both are sold", async () => {
   assert.deepEqual(await choice({ price_id: "plan", addons: [{ price_id: "addon", quantity: 2 }] }), {
     plan: { price: "plan", quantity: 1 },
+    metered: [],
     addons: [{ price: "addon", quantity: 2 }],
   });
   await assert.rejects(choice({ price_id: "addon" }), refused("unknown_price"));

@@ -11,6 +11,8 @@ export interface Line {
 /** What was chosen, as it can be bought: the plan first. */
 export interface Chosen {
   plan: Line;
+  /** The prices of what the plan bills by usage: nobody chooses how much of it. */
+  metered: string[];
   addons: Line[];
 }
 
@@ -38,12 +40,17 @@ export async function choose(
   // A subscription's currency is for good.
   if (context.subscription && context.subscription.currency !== plan.currency) throw doesNotMix(price_id);
   for (const { price_id: id } of addons) {
-    const { interval, currency } = priceOf(id, "addon");
+    const { interval, currency, grants } = priceOf(id, "addon");
     const twice = ids.indexOf(id) !== ids.lastIndexOf(id);
-    if (twice || interval !== plan.interval || currency !== plan.currency) throw doesNotMix(id);
+    // What the plan bills beyond its own limit, it would bill in spite of the add-on.
+    const billedTwice = grants.some((key) => plan.overage.includes(key));
+    if (billedTwice || twice || interval !== plan.interval || currency !== plan.currency) {
+      throw doesNotMix(id);
+    }
   }
   return {
     plan: { price: plan.id, quantity: seatsOf(plan, context, quantity) },
+    metered: plan.metered,
     addons: addons.map(({ price_id: price, quantity = 1 }) => ({ price, quantity })),
   };
 }

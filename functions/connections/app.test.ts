@@ -307,7 +307,7 @@ Deno.test("401, 403, 404, 409, 402, 429, 503: what the database says, said on", 
   for (
     const code of [
       "not_permitted",
-      "connection_limit_reached",
+      "limit_reached",
       "connection_name_taken",
       "invalid_connection_name",
       "unknown_application",

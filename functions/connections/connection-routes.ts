@@ -43,7 +43,7 @@ export function addConnectionRoutes(app: FunctionApp, dependencies: Dependencies
       ...errorResponses(
         ...refusals,
         ...inputRefusals,
-        "connection_limit_reached",
+        "limit_reached",
         "not_permitted",
         ...secretRefusals,
       ),

@@ -8,6 +8,7 @@ import { deleteDocuments } from "./delete-documents.ts";
 import { forgetConnection } from "./forget-connection.ts";
 import { pushSeats } from "./push-seats.ts";
 import { stopRenewal } from "./stop-renewal.ts";
+import { takeBackSecond } from "./take-back-second.ts";
 import { reportMeter } from "./report-meter.ts";
 import { sendLimitAlert } from "./send-limit-alert.ts";
 
@@ -27,6 +28,7 @@ export function outboxConsumers(
     forgetConnection(createDocuments({ mongo }), environment),
     pushSeats(stripe),
     stopRenewal(stripe),
+    takeBackSecond(stripe),
     deleteCustomer(stripe),
     reportMeter(stripe),
     sendLimitAlert(() => createMailer(environment)),

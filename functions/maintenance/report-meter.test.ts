@@ -8,7 +8,7 @@ const now = Date.parse("2026-11-23T12:00:00Z");
 const payload = {
   identifier: crypto.randomUUID(),
   metric: "api_requests",
-  hour: "2026-11-23T09:00:00+00:00",
+  at: "2026-11-23T09:00:00+00:00",
   quantity: "12345678901234567890",
   reported_at: new Date(now).toISOString(),
 };
@@ -89,7 +89,7 @@ Deno.test("an hour is one event of the metric's meter, at its hour, by its ident
     assert.deepEqual(Object.fromEntries(counted.get(payload.identifier) ?? []), {
       event_name: "api_requests",
       identifier: payload.identifier,
-      timestamp: String(Date.parse(payload.hour) / 1000),
+      timestamp: String(Date.parse(payload.at) / 1000),
       "payload[stripe_customer_id]": "cus_1",
       "payload[value]": payload.quantity,
     });
@@ -128,7 +128,7 @@ Deno.test("when Stripe may have forgotten the identifier it is not sent again; w
 
 Deno.test("an hour older than Stripe takes is told as of the oldest it takes", () =>
   withFakeStripe(async ({ account, counted }) => {
-    await consume(account, { payload: { ...payload, hour: "2026-10-01T09:00:00+00:00" } });
+    await consume(account, { payload: { ...payload, at: "2026-10-01T09:00:00+00:00" } });
     assert.equal(
       counted.get(payload.identifier)?.get("timestamp"),
       String((now - 34 * 24 * HOUR) / 1000),

@@ -16,7 +16,8 @@ const OLDEST = 34 * 24 * HOUR;
 const report = z.object({
   identifier: z.uuid(),
   metric: z.string(),
-  hour: z.iso.datetime({ offset: true }),
+  /** As of when: the hour's beginning, or later where its plan began later. */
+  at: z.iso.datetime({ offset: true }),
   quantity: z.string().regex(/^\d+$/),
   reported_at: z.iso.datetime({ offset: true }),
 });
@@ -29,7 +30,7 @@ export const reportMeter = (account: StripeAccount, clock: () => number = Date.n
   kind: "stripe.meter",
   ready: () => account.configured,
   async consume({ organization_id, payload, attempts }, _timeIsUp, admin: Admin) {
-    const { identifier, metric, hour, quantity, reported_at } = report.parse(payload);
+    const { identifier, metric, at, quantity, reported_at } = report.parse(payload);
     if (attempts > 1 && clock() - Date.parse(reported_at) > KNOWN_AGAIN) {
       throw new Error("too late to try again: compare with the meter at Stripe, then set reported_at anew");
     }
@@ -42,7 +43,7 @@ export const reportMeter = (account: StripeAccount, clock: () => number = Date.n
       await stripe.billing.meterEvents.create({
         event_name: metric,
         identifier,
-        timestamp: Math.floor(Math.max(Date.parse(hour), clock() - OLDEST) / 1000),
+        timestamp: Math.floor(Math.max(Date.parse(at), clock() - OLDEST) / 1000),
         payload: { stripe_customer_id: customer.customer_id, value: quantity },
       }, { idempotencyKey: identifier });
     } catch (error) {

@@ -295,13 +295,13 @@ Deno.test("401 and 403: nobody, and who may not", async () => {
   }
 });
 
-Deno.test("409: taken, and no more", () =>
+Deno.test("409 and 402: taken, and no more", () =>
   withApp(async ({ create }) => {
     assert.equal((await create("a")).status, 201);
     assert.equal((await create("a")).code, "workflow_slug_taken");
     assert.equal((await create("b")).status, 201);
     const { status, code, body } = await create("c");
-    assert.deepEqual([status, code, body.error.details], [409, "no_workflow_left", { limit: 2 }]);
+    assert.deepEqual([status, code, body.error.details], [402, "limit_reached", { limit: "workflows" }]);
   }, { limit: 2 }));
 
 Deno.test("pages by cursor", () =>

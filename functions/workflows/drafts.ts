@@ -49,7 +49,7 @@ export function registerDrafts(setting: Setting): void {
     request: { params: inOrganization, body: body(draftInput) },
     responses: {
       201: answer("Made, as a draft.", workflow),
-      ...errorResponses(...draftRefusals, "no_workflow_left", "workflow_slug_taken"),
+      ...errorResponses(...draftRefusals, "limit_reached", "workflow_slug_taken"),
     },
   });
   app.openapi(create, async (c) => {
@@ -197,7 +197,7 @@ export function registerDrafts(setting: Setting): void {
     request: { params: ofWorkflow, body: body(duplicateInput) },
     responses: {
       201: answer("Made, as a draft.", workflow),
-      ...errorResponses(...draftRefusals, "workflow_not_found", "no_workflow_left", "workflow_slug_taken"),
+      ...errorResponses(...draftRefusals, "workflow_not_found", "limit_reached", "workflow_slug_taken"),
     },
   });
   app.openapi(duplicate, async (c) => {

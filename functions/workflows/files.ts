@@ -59,7 +59,7 @@ export function registerFiles(setting: Setting): void {
     request: { params: inOrganization, body: body(importInput) },
     responses: {
       201: answer("Made, as a draft.", workflow),
-      ...errorResponses(...draftRefusals, "no_workflow_left", "workflow_slug_taken"),
+      ...errorResponses(...draftRefusals, "limit_reached", "workflow_slug_taken"),
     },
   });
   app.openapi(importRoute, async (c) => {

@@ -23,7 +23,7 @@ const until = ({ signal }: CallOptions) => (signal ? { signal } : {});
 
 export function createArtifactsClient(functions: FunctionsClient) {
   return {
-    /** Stores a file. `no_artifact_space`: the plan allows no more. A stream is sent as it comes, where the runtime can. */
+    /** Stores a file. `limit_reached`: the plan allows no more. A stream is sent as it comes, where the runtime can. */
     upload: (
       organizationId: string,
       content: Blob | Uint8Array<ArrayBuffer> | string | ReadableStream<Uint8Array>,

@@ -124,7 +124,7 @@ export function createOrganizationsClient(supabase: SupabaseClient<Database>, fu
       call(
         "accept_invitation",
         { p_token: token },
-        ["invitation_not_found", "no_seat_left", "already_member"],
+        ["invitation_not_found", "limit_reached", "already_member"],
         options,
       ),
 

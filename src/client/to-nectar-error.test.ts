@@ -40,6 +40,14 @@ test("the hint of our SQL is the code", async () => {
   });
 });
 
+test("which limit was reached is told as functions tell it", () => {
+  const error = { code: "PT402", message: "Three.", details: "applications", hint: "limit_reached" };
+  expect(toNectarError({ error, status: 402 })).toMatchObject({
+    code: "limit_reached",
+    details: { limit: "applications" },
+  });
+});
+
 test("a hint that is a sentence is PostgreSQL's own: the code is the SQLSTATE", async () => {
   const answer = {
     code: "42883",

@@ -29,7 +29,9 @@ export function toNectarError(failed: unknown): NectarError {
   const { message, code, hint, details } = error;
   const status = firstNumber(result?.["status"], error["status"]);
   if (typeof hint === "string" && stableCode.test(hint)) {
-    return new NectarError(hint, message, { status, details: { sqlstate: code }, cause: error });
+    // As functions answer it: which limit, by its key.
+    const limit = hint === "limit_reached" && typeof details === "string" ? { limit: details } : {};
+    return new NectarError(hint, message, { status, details: { sqlstate: code, ...limit }, cause: error });
   }
   const constraint = brokenConstraint(code, message);
   if (constraint) {

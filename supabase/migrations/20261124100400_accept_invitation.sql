@@ -66,7 +66,7 @@ begin
 
   select * into organization from public.organizations where id = invitation.organization_id;
   if (select count(*) from public.memberships where organization_id = organization.id) >= organization.seat_limit then
-    raise exception using errcode = 'PT409', hint = 'no_seat_left',
+    raise exception using errcode = 'PT402', hint = 'limit_reached', detail = 'seats',
       message = 'The organization has no seat left. Ask its owner for one, then accept again.';
   end if;
 
@@ -109,7 +109,7 @@ language sql
 set search_path = ''
 as $$ select * from private.accept_invitation(p_token) $$;
 comment on function public.accept_invitation is
-  'Joins the organization; the token is spent. Codes (hint): invitation_not_found, no_seat_left, already_member.';
+  'Joins the organization; the token is spent. Codes (hint): invitation_not_found, limit_reached, already_member.';
 
 create function public.decline_invitation(p_token text) returns void
 language sql

@@ -31,14 +31,19 @@ create table public.plan_prices (
   plan_key text not null references public.plans (key),
   interval text not null check (interval in ('month', 'year')),
   currency text not null constraint invalid_currency check (currency ~ '^[a-z]{3}$'),
-  -- in the currency's smallest unit
-  unit_amount bigint not null constraint invalid_amount check (unit_amount >= 0),
+  -- in the currency's smallest unit; null where usage is billed
+  unit_amount bigint constraint invalid_amount check (unit_amount >= 0),
+  -- what is billed by usage, when the period is over: bought together with the price of the same interval and currency
+  metric text check ((metric is null) = (unit_amount is not null)),
+  -- of the smallest unit, for one more than what a period includes; null where somebody agreed on tiers of another kind
+  unit_rate numeric check (unit_rate >= 0),
+  included bigint check (included >= 0),
   lookup_key text,
   active boolean not null default true,
   livemode boolean not null,
   unique (livemode, lookup_key)
 );
-comment on table public.plan_prices is 'Prices at Stripe, in the smallest unit of their currency.';
+comment on table public.plan_prices is 'Prices at Stripe, in the smallest unit of their currency; those with a metric bill usage.';
 create index plan_prices_plan on public.plan_prices (plan_key);
 
 create table public.plan_limits (

@@ -62,12 +62,15 @@ create table public.subscription_items (
   stripe_product_id text,
   plan_key text references public.plans (key),
   quantity integer not null default 1,
+  -- usage is billed, and its quantity says nothing
+  metered boolean not null default false,
+  created timestamptz,
   current_period_start timestamptz,
   current_period_end timestamptz,
   foreign key (organization_id, stripe_subscription_id)
     references public.subscriptions (organization_id, stripe_subscription_id) on delete cascade
 );
-comment on table public.subscription_items is 'What a subscription consists of: a plan, and add-ons.';
+comment on table public.subscription_items is 'What a subscription consists of: a plan with what it bills by usage, and add-ons.';
 
 create index subscription_items_subscription
   on public.subscription_items (organization_id, stripe_subscription_id);

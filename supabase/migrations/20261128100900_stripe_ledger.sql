@@ -113,6 +113,18 @@ as $$
   from public.subscription_items as item
   join public.subscriptions using (organization_id, stripe_subscription_id)
   where item.plan_key is null and rank is not null
+  union all
+  -- Bought before the plan billed what goes beyond it: it admits that, and nobody pays.
+  select 'unbilled_overage', subscription.organization_id, subscription.stripe_subscription_id
+  from public.subscriptions as subscription
+  join public.plan_limits as soft on soft.plan_key = subscription.plan_key and soft.overage and soft.key like '%.per\_month'
+  where subscription.is_current and not exists (
+    select from public.subscription_items as item
+    join public.plan_prices as price using (stripe_price_id)
+    where item.organization_id = subscription.organization_id
+      and item.stripe_subscription_id = subscription.stripe_subscription_id
+      and price.metric || '.per_month' = soft.key
+  )
   order by 1, 2, 3
 $$;
 
@@ -150,7 +162,7 @@ create function public.billing_problems() returns table (problem text, organizat
 language sql stable
 set search_path = ''
 as $$ select * from private.billing_problems() $$;
-comment on function public.billing_problems is 'dead_event, duplicate_subscription, unknown_price: for operators.';
+comment on function public.billing_problems is 'dead_event, duplicate_subscription, unbilled_overage, unknown_price: for operators.';
 
 grant execute on function
   private.stripe_ticket, private.fail_stripe_event, private.stripe_events_to_replay,

@@ -47,26 +47,26 @@ begin
 
   insert into public.subscription_items as present (
     stripe_item_id, organization_id, stripe_subscription_id, stripe_price_id, stripe_product_id, plan_key, quantity,
-    current_period_start, current_period_end
+    metered, created, current_period_start, current_period_end
   )
   select given.id, p_organization_id, p_object ->> 'id', given.price_id, given.product_id,
     coalesce(plan_prices.plan_key, plans.key), coalesce(given.quantity, 1),
-    to_timestamp(given.current_period_start), to_timestamp(given.current_period_end)
+    coalesce(given.metered, false), to_timestamp(given.created), to_timestamp(given.current_period_start), to_timestamp(given.current_period_end)
   from jsonb_to_recordset(p_object -> 'items') as given (
-    id text, price_id text, product_id text, quantity integer, current_period_start double precision,
-    current_period_end double precision
+    id text, price_id text, product_id text, quantity integer, metered boolean, created double precision,
+    current_period_start double precision, current_period_end double precision
   )
   left join public.plan_prices on plan_prices.stripe_price_id = given.price_id
   left join public.plans on plans.stripe_product_id = given.product_id
   on conflict (stripe_item_id) do update set
     stripe_price_id = excluded.stripe_price_id, stripe_product_id = excluded.stripe_product_id,
-    plan_key = excluded.plan_key, quantity = excluded.quantity, current_period_start = excluded.current_period_start,
-    current_period_end = excluded.current_period_end
+    plan_key = excluded.plan_key, quantity = excluded.quantity, metered = excluded.metered, created = excluded.created,
+    current_period_start = excluded.current_period_start, current_period_end = excluded.current_period_end
   where (
-    present.stripe_price_id, present.stripe_product_id, present.plan_key, present.quantity,
+    present.stripe_price_id, present.stripe_product_id, present.plan_key, present.quantity, present.metered, present.created,
     present.current_period_start, present.current_period_end
   ) is distinct from (
-    excluded.stripe_price_id, excluded.stripe_product_id, excluded.plan_key, excluded.quantity,
+    excluded.stripe_price_id, excluded.stripe_product_id, excluded.plan_key, excluded.quantity, excluded.metered, excluded.created,
     excluded.current_period_start, excluded.current_period_end
   );
   get diagnostics rows_changed = row_count;
@@ -118,7 +118,7 @@ begin
   where organization_id = p_organization_id and rank is not null
     and exists (select from private.stripe_customers as gone where gone.organization_id = p_organization_id and gone.deleted);
 
-  -- The plan, quantity and period of a subscription are those of the item that is its plan.
+  -- The plan, quantity and period of a subscription are those of the item that is its plan, not of what it bills by usage.
   update public.subscriptions as subscription set
     plan_key = main.plan_key, quantity = main.quantity, current_period_start = main.current_period_start,
     current_period_end = main.current_period_end, past_due_since = main.past_due_since
@@ -140,7 +140,7 @@ begin
     left join public.subscription_items as item using (organization_id, stripe_subscription_id)
     left join public.plans on plans.key = item.plan_key and plans.kind = 'plan'
     where present.organization_id = p_organization_id
-    order by present.stripe_subscription_id, plans.key is null, plans.position desc, item.stripe_item_id
+    order by present.stripe_subscription_id, plans.key is null, item.metered, plans.position desc, item.stripe_item_id
   ) as main
   where subscription.stripe_subscription_id = main.stripe_subscription_id
     and (
@@ -152,13 +152,26 @@ begin
 
   select stripe_subscription_id into current_id from public.subscriptions
   where organization_id = p_organization_id and rank is not null
-  order by rank, plan_key is null, created desc, stripe_subscription_id desc
+  -- One that goes on before one that ends or rests; then who was there first: what comes beside it is taken back.
+  order by rank, plan_key is null, (cancel_at_period_end or cancel_at is not null or pause_behavior is not null), created,
+    stripe_subscription_id
   limit 1;
   -- First from the one, then to the other: there is never a second.
   update public.subscriptions set is_current = false
   where organization_id = p_organization_id and is_current and stripe_subscription_id is distinct from current_id;
   update public.subscriptions set is_current = true
   where stripe_subscription_id = current_id and not is_current;
+  perform private.note_metered_spans(p_organization_id);
+
+  -- Somebody pays twice.
+  insert into private.outbox (kind, organization_id)
+  select 'billing.second', p_organization_id
+  where exists (
+    select from public.subscriptions where organization_id = p_organization_id and rank = 1 and not is_current
+  ) and not exists (
+    select from private.outbox
+    where kind = 'billing.second' and organization_id = p_organization_id and done_at is null and attempts = 0
+  );
 end
 $$;
 

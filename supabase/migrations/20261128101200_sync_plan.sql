@@ -54,14 +54,16 @@ begin
       array(select given ->> 'stripe_price_id' from jsonb_array_elements(p_plan -> 'prices') as given)
     );
   insert into public.plan_prices as present
-    (stripe_price_id, plan_key, interval, currency, unit_amount, lookup_key, active, livemode)
+    (stripe_price_id, plan_key, interval, currency, unit_amount, metric, unit_rate, included, lookup_key, active, livemode)
   select given ->> 'stripe_price_id', synced, given ->> 'interval', given ->> 'currency',
-    (given ->> 'unit_amount')::bigint, given ->> 'lookup_key', coalesce((given ->> 'active')::boolean, true),
+    (given ->> 'unit_amount')::bigint, given ->> 'metric', (given ->> 'unit_rate')::numeric,
+    (given ->> 'included')::bigint, given ->> 'lookup_key', coalesce((given ->> 'active')::boolean, true),
     (given ->> 'livemode')::boolean
   from jsonb_array_elements(p_plan -> 'prices') as given
   on conflict (stripe_price_id) do update set
     plan_key = excluded.plan_key, interval = excluded.interval, currency = excluded.currency,
-    unit_amount = excluded.unit_amount, lookup_key = excluded.lookup_key, active = excluded.active,
+    unit_amount = excluded.unit_amount, metric = excluded.metric,
+    unit_rate = excluded.unit_rate, included = excluded.included, lookup_key = excluded.lookup_key, active = excluded.active,
     livemode = excluded.livemode
   where to_jsonb(present) <> to_jsonb(excluded);
 
@@ -106,6 +108,12 @@ begin
     left join public.plans using (stripe_product_id)
     cross join lateral (select coalesce(plan_prices.plan_key, plans.key)) as known (plan_key)
     where item.plan_key is distinct from known.plan_key
+      -- or that it is billed by usage
+      or (plan_prices.metric is not null and not exists (
+        select from private.metered_spans as span
+        where span.organization_id = item.organization_id and span.metric = plan_prices.metric
+          and span.stripe_item_id = item.stripe_item_id
+      ))
     group by item.organization_id
     order by item.organization_id
   loop

@@ -44,7 +44,7 @@ begin
             select coalesce(jsonb_agg(
               jsonb_build_object(
                 'id', item.stripe_item_id, 'price_id', item.stripe_price_id, 'plan_key', item.plan_key,
-                'kind', plans.kind, 'quantity', item.quantity
+                'kind', plans.kind, 'quantity', item.quantity, 'metered', item.metered
               ) order by item.stripe_item_id
             ), '[]')
             from public.subscription_items as item

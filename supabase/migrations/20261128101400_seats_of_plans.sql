@@ -22,7 +22,7 @@ begin
   if (select count(*) from public.memberships where organization_id = organization.id)
     >= private.seat_limit(organization.id)
   then
-    raise exception using errcode = 'PT409', hint = 'no_seat_left',
+    raise exception using errcode = 'PT402', hint = 'limit_reached', detail = 'seats',
       message = 'The organization has no seat left. Ask its owner for one, then accept again.';
   end if;
 
@@ -95,7 +95,7 @@ begin
     on item.organization_id = p_organization_id and item.stripe_subscription_id = subscription.stripe_subscription_id
   join public.plans on plans.key = item.plan_key
   where customer.organization_id = p_organization_id and not customer.deleted and subscription.is_current
-    and plans.kind = 'plan' and plans.seat_billing = 'per_member';
+    and plans.kind = 'plan' and plans.seat_billing = 'per_member' and not item.metered;
 end
 $$;
 

@@ -99,7 +99,7 @@ begin
     select count(*) from public.api_keys
     where organization_id = organization and revoked_at is null and (expires_at is null or expires_at > now())
   ) >= most_keys then
-    raise exception using errcode = 'PT402', hint = 'limit_reached',
+    raise exception using errcode = 'PT402', hint = 'limit_reached', detail = 'api_keys',
       message = format('Your plan has %s API keys. Revoke one, or choose a larger plan.', most_keys);
   end if;
 

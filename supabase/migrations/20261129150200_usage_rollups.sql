@@ -107,16 +107,13 @@ begin
     on conflict (organization_id, metric, day, application_id, api_key_id) do update
       set quantity = rollup.quantity + excluded.quantity, events = rollup.events + excluded.events
   ), metered as (
-    insert into private.meter_hours as known (organization_id, metric, hour, quantity)
-    select organization_id, metric, hour, sum(quantity)
-    from by_hour
-    where (organization_id, metric) in (
-      select organization_id, metric
-      from (select distinct organization_id, metric from by_hour) as rolled_up
-      where private.is_metered(organization_id, metric)
-    )
-    group by organization_id, metric, hour
-    on conflict (organization_id, metric, hour) do update set quantity = known.quantity + excluded.quantity
+    insert into private.meter_hours (organization_id, metric, hour)
+    select distinct organization_id, metric, hour
+    from by_hour join private.metered_spans as span using (organization_id, metric)
+    where tstzrange(span.starts_at, span.ends_at) && tstzrange(hour, hour + interval '1 hour')
+    order by organization_id, metric, hour
+    -- Changed, so that whoever looks at it just now waits, and what they do not see is not lost.
+    on conflict (organization_id, metric, hour) do update set hour = excluded.hour
   )
   select coalesce(sum(tail_rows), 0) into moved from by_hour;
   return moved;

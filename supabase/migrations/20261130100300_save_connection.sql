@@ -62,7 +62,7 @@ begin
   perform private.lock_organization(p_organization_id);
   most := private.entitlement(p_organization_id, 'connections');
   if private.count_connections(p_organization_id) >= most then
-    raise exception using errcode = 'PT402', hint = 'connection_limit_reached',
+    raise exception using errcode = 'PT402', hint = 'limit_reached', detail = 'connections',
       message = format('The plan has at most %s database connections. Delete one, or choose another plan.', most);
   end if;
 
@@ -143,7 +143,7 @@ language sql
 set search_path = ''
 as $$ select * from private.create_connection(p_organization_id, p_connection_id, p_details, p_secret) $$;
 comment on function public.create_connection is
-  'For functions/connections, which encrypts the password. Codes (hint): not_permitted, connection_limit_reached, unknown_field, connection_changed.';
+  'For functions/connections, which encrypts the password. Codes (hint): not_permitted, limit_reached, unknown_field, connection_changed.';
 
 create function public.update_connection(
   p_connection_id uuid, p_revision integer, p_details jsonb, p_secret jsonb default null

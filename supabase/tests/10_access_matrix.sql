@@ -337,9 +337,23 @@ insert into probes values
 
   ('meter_hours', 'select', '', 'denied', $$select from private.meter_hours$$),
   ('meter_hours', 'insert', '', 'denied',
-    $$insert into private.meter_hours (organization_id, metric, hour, quantity) values (tests.id('acme'), 'rows_read', now(), 1)$$),
-  ('meter_hours', 'update', '', 'denied', $$update private.meter_hours set quantity = 0$$),
+    $$insert into private.meter_hours (organization_id, metric, hour) values (tests.id('acme'), 'rows_read', now())$$),
+  ('meter_hours', 'update', '', 'denied', $$update private.meter_hours set hour = now()$$),
   ('meter_hours', 'delete', '', 'denied', $$delete from private.meter_hours$$),
+
+  ('meter_reports', 'select', '', 'denied', $$select from private.meter_reports$$),
+  ('meter_reports', 'insert', '', 'denied',
+    $$insert into private.meter_reports (organization_id, metric, hour, stripe_subscription_id, quantity)
+      values (tests.id('acme'), 'rows_read', now(), 'sub_1', 1)$$),
+  ('meter_reports', 'update', '', 'denied', $$update private.meter_reports set quantity = 0$$),
+  ('meter_reports', 'delete', '', 'denied', $$delete from private.meter_reports$$),
+
+  ('metered_spans', 'select', '', 'denied', $$select from private.metered_spans$$),
+  ('metered_spans', 'insert', '', 'denied',
+    $$insert into private.metered_spans (organization_id, metric, stripe_item_id, stripe_subscription_id, starts_at)
+      values (tests.id('acme'), 'rows_read', 'si_1', 'sub_1', now())$$),
+  ('metered_spans', 'update', '', 'denied', $$update private.metered_spans set ends_at = now()$$),
+  ('metered_spans', 'delete', '', 'denied', $$delete from private.metered_spans$$),
 
   ('purged_usage', 'select', '', 'denied', $$select from private.purged_usage$$),
   ('purged_usage', 'insert', '', 'denied', $$insert into private.purged_usage values (tests.id('acme'))$$),

@@ -107,7 +107,7 @@ select tests.become_postgres();
 update public.invitations set expires_at = now() + interval '1 day';
 update public.organizations set seat_limit = 7 where id = tests.id('acme');
 select tests.sign_in('nobody');
-select is(tests.accept('nobody'), 'PT409 no_seat_left', 'seats are respected');
+select is(tests.accept('nobody'), 'PT402 limit_reached', 'seats are respected');
 select tests.become_postgres();
 update public.organizations set seat_limit = 8 where id = tests.id('acme');
 

@@ -63,7 +63,7 @@ select is(
 );
 select is(
   public.billing_context(tests.id('acme')) #> '{subscription,items}',
-  '[{"id": "si_sub_1", "price_id": "price_pro", "plan_key": "pro", "kind": "plan", "quantity": 1}]'::jsonb,
+  '[{"id": "si_sub_1", "price_id": "price_pro", "plan_key": "pro", "kind": "plan", "quantity": 1, "metered": false}]'::jsonb,
   'and what is subscribed to'
 );
 
@@ -112,6 +112,8 @@ select is_empty(
     where organization_id = tests.id('acme') and value > 0$$, 'a closed organization shows nothing'
 );
 select tests.become_postgres();
+-- What the one before is told at Stripe when the organization is closed.
+select tests.store(tests.subscription('sub_1', jsonb_build_object('cancel_at_period_end', true, 'cancel_at', tests.at('20 days'))));
 delete from private.outbox where kind = 'billing.renewal';
 select tests.store(tests.subscription('sub_late'));
 select results_eq(

@@ -3,7 +3,7 @@
 begin;
 \ir support/tenants.psql
 \ir support/billing.psql
-select plan(21);
+select plan(23);
 
 -- Three changes at Stripe, each with an event that is worked on beside the others: its ticket is drawn after the
 -- change, then the object is fetched as it is at that moment, then stored. All ways in which these twelve steps can
@@ -160,13 +160,25 @@ select is(count(distinct result), 1::bigint, name) from outcomes group by name o
 -- What the one end is.
 select tests.store(objects[n]) from sets, generate_series(1, 5) as n where name ~ 'bought at once';
 select results_eq(
-  $$select stripe_subscription_id, plan_key from public.subscriptions where is_current and organization_id = tests.id('acme')$$, $$values ('sub_2', 'by_seat')$$,
-  'of two the newest that is paid for entitles, and of one second the later id'
+  $$select stripe_subscription_id, plan_key from public.subscriptions where is_current and organization_id = tests.id('acme')$$, $$values ('sub_1', 'pro')$$,
+  'of two that are paid for the first entitles, and of one second the lower id'
 );
 select results_eq(
   $$select object_id from public.billing_problems() where problem = 'duplicate_subscription' and organization_id = tests.id('acme') order by 1$$,
-  $$values ('sub_1'), ('sub_3'), ('sub_5')$$, 'and operators see the others, which cost somebody money'
+  $$values ('sub_2'), ('sub_3'), ('sub_5')$$, 'and operators see the others, which cost somebody money'
 );
+select is(
+  (select count(*) from private.outbox where kind = 'billing.second' and organization_id = tests.id('acme') and done_at is null),
+  1::bigint, 'what is paid for twice is asked about, once'
+);
+select tests.store(tests.subscription('sub_1', jsonb_build_object(
+  'created', tests.at('-1 day'), 'cancel_at_period_end', true, 'cancel_at', tests.at('20 days')
+)));
+select results_eq(
+  $$select stripe_subscription_id from public.subscriptions where is_current and organization_id = tests.id('acme')$$, $$values ('sub_2')$$,
+  'one that goes on comes before one that ends'
+);
+select tests.store(tests.subscription('sub_1', jsonb_build_object('created', tests.at('-1 day'))));
 
 -- And of one that lost its items, whose quantity was not told, or that has more than fit on a page.
 select tests.store(tests.subscription('sub_4', '{"items": []}'));

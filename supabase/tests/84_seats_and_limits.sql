@@ -26,20 +26,20 @@ insert into tokens select token from public.invite_member(tests.id('acme'), 'nob
 select tests.become_postgres();
 
 -- seats: acme has seven
-select is(tests.join(), 'PT409 no_seat_left', 'the free plan has five seats, and those beyond them stay');
+select is(tests.join(), 'PT402 limit_reached', 'the free plan has five seats, and those beyond them stay');
 select tests.store(tests.subscription('sub_1'));
 select is(tests.join(), 'yes', 'a larger plan has room at once');
 select tests.store(tests.subscription('sub_1', '{"status": "unpaid"}'));
-select is(tests.join(), 'PT409 no_seat_left', 'while it is paid for');
+select is(tests.join(), 'PT402 limit_reached', 'while it is paid for');
 select tests.store(tests.subscription('sub_1', '{}', 'price_by_seat'));
-select is(tests.join(), 'PT409 no_seat_left', 'one seat was bought');
+select is(tests.join(), 'PT402 limit_reached', 'one seat was bought');
 select tests.store(tests.subscription('sub_1', '{"items": [{"id": "si_1", "price_id": "price_by_seat", "quantity": 8}]}'));
 select is(tests.join(), 'yes', 'eight were');
 update public.organizations set seat_limit = 7 where id = tests.id('acme');
-select is(tests.join(), 'PT409 no_seat_left', 'an operator may allow fewer');
+select is(tests.join(), 'PT402 limit_reached', 'an operator may allow fewer');
 update public.organizations set seat_limit = 100 where id = tests.id('acme');
 select tests.store(tests.subscription('sub_1', '{"items": [{"id": "si_1", "price_id": "price_by_seat", "quantity": 7}]}'));
-select is(tests.join(), 'PT409 no_seat_left', 'and not more: that is an override');
+select is(tests.join(), 'PT402 limit_reached', 'and not more: that is an override');
 insert into public.entitlement_overrides (organization_id, key, value, reason) values (tests.id('acme'), 'seats', 8, 'Agreed on.');
 select is(tests.join(), 'yes', 'as this one');
 
@@ -112,7 +112,7 @@ update public.applications set archived_at = now() where slug ~ '^old-';
 select tests.sign_in('developer');
 select is(tests.create(1), 'PT402 limit_reached', 'archived ones count: they can come back');
 select tests.become_postgres();
-select tests.store(tests.subscription('sub_2', '{}', 'price_by_seat'));
+select tests.store(tests.subscription('sub_2', jsonb_build_object('created', tests.at('-11 days')), 'price_by_seat'));
 select tests.sign_in('developer');
 select is(tests.create(100), 'yes', 'with a plan without limit there is none');
 select tests.sign_in('outsider');

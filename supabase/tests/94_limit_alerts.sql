@@ -78,10 +78,8 @@ update public.entitlement_keys set default_value = 70 where key = 'api_requests.
 select is(tests.alerts(), 2::bigint, 'a plan that shrank is heard of');
 
 -- Meters. Whose plan bills more rather than refuses it:
-create or replace function private.is_metered(p_organization_id uuid, p_metric text) returns boolean
-language sql stable set search_path = ''
-as $$ select p_organization_id = tests.id('acme') and p_metric = 'api_requests' $$;
 select private.roll_up_usage();
+insert into private.metered_spans values (tests.id('acme'), 'api_requests', 'si_1', 'sub_1', now() - interval '10 days');
 delete from private.meter_hours where organization_id in (tests.id('acme'), tests.id('globex'));
 select private.ingest_usage(tests.id(name), jsonb_build_array(
   jsonb_build_object('idempotency_key', 'm1', 'metric', 'api_requests', 'quantity', 3, 'occurred_at', now() - interval '3 hours'),
@@ -113,7 +111,8 @@ select is(
   'each with its own identifier'
 );
 select results_eq(
-  $$select quantity from private.meter_hours where organization_id = tests.id('acme')$$, $$values (6::numeric)$$, 'the hour that is not over waits'
+  $$select hour from private.meter_hours where organization_id = tests.id('acme')$$,
+  $$select date_trunc('hour', now(), 'UTC')$$, 'the hour that is not over waits'
 );
 
 select * from finish();

@@ -67,7 +67,7 @@ select public.create_connection(tests.id('acme'), tests.id('second'), tests.deta
 select public.create_connection(tests.id('acme'), tests.id('third'), tests.details('Third'), tests.secret());
 select is(
   tests.outcome($$select public.create_connection(tests.id('acme'), gen_random_uuid(), tests.details('Fourth'), tests.secret())$$),
-  'PT402 connection_limit_reached', 'the free plan has room for three'
+  'PT402 limit_reached', 'the free plan has room for three'
 );
 delete from public.database_connections where id = tests.id('third');
 select lives_ok(

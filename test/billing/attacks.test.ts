@@ -141,6 +141,33 @@ describe("checkout", () => {
     expect(subscriptionsOf(id)).toHaveLength(1);
   });
 
+  test("a page that is paid while the other tab closes it: no second is opened", async () => {
+    const id = await organization();
+    await call("/checkout", id, choice());
+    const { sessions } = stripe.checkout;
+    const close = sessions.expire.bind(sessions);
+    sessions.expire = (page) => {
+      payAll(id);
+      return close(page as string);
+    };
+    try {
+      expect(await code("/checkout", id, choice("attacked-more_month_eur"))).toBe("already_subscribed");
+    } finally {
+      sessions.expire = close;
+    }
+    expect([openPages(id), subscriptionsOf(id).length]).toEqual([[], 1]);
+  });
+
+  test("a page that was closed or has expired cannot be paid", async () => {
+    const id = await organization();
+    const { body: first } = await call("/checkout", id, choice());
+    await call("/checkout", id, choice("attacked-more_month_eur"));
+    const closed = account.books.checkoutSessions[first["session_id"] as string] as Stripe.Checkout.Session;
+    expect(() => completeCheckout(account, closed, CARD_THAT_PAYS)).toThrow("expired");
+    payAll(id);
+    expect(subscriptionsOf(id)).toHaveLength(1);
+  });
+
   test("beside a page that cannot be closed none is opened", async () => {
     const id = await organization();
     await call("/checkout", id, choice());

@@ -33,7 +33,14 @@ const api = createApp({
 });
 
 const PLANS = { hard: 3, larger: 5, soft: { value: 2, overage: true } };
-const prices = [{ interval: "month", currency: "eur", unit_amount: 1000 }];
+const priced = (limit: unknown) => [
+  {
+    interval: "month",
+    currency: "eur",
+    unit_amount: 1000,
+    metered: typeof limit === "object" ? { api_requests: "12.5" } : {},
+  },
+];
 
 let ada: Person;
 let id: string;
@@ -53,7 +60,7 @@ beforeAll(async () => {
         "api_requests.per_second": null,
         "key_requests.per_second": null,
       },
-      prices,
+      prices: priced(limit),
     }),
   );
   await syncPlans({ stripe, supabase, plans, livemode: false, dryRun: false, say: () => {} });
@@ -88,9 +95,10 @@ afterAll(async () => {
   await sql.end();
 });
 
-const price = (name: string) =>
-  Object.values(account.books.prices).find(({ lookup_key }) => lookup_key === `metered-${name}_month_eur`)
-    ?.id as string;
+const byLookupKey = (key: string) =>
+  Object.values(account.books.prices).find(({ lookup_key }) => lookup_key === key)?.id;
+const price = (name: string) => byLookupKey(`metered-${name}_month_eur`) as string;
+const metricPrice = (name: string) => byLookupKey(`metered-${name}_month_eur_api_requests`);
 
 /** What the webhook does with a subscription. */
 async function tell(otherwise: Partial<Stripe.Subscription> = {}) {
@@ -105,9 +113,14 @@ async function tell(otherwise: Partial<Stripe.Subscription> = {}) {
 }
 
 async function choose(name: string) {
-  const [item] = (await stripe.subscriptions.retrieve(subscription.id)).items.data;
+  const [item, ...metered] = (await stripe.subscriptions.retrieve(subscription.id)).items.data;
+  const byUsage = metricPrice(name);
   await stripe.subscriptions.update(subscription.id, {
-    items: [{ id: item?.id as string, price: price(name) }],
+    items: [
+      { id: item?.id as string, price: price(name) },
+      ...metered.map(({ id }) => ({ id, deleted: true })),
+      ...(byUsage ? [{ price: byUsage }] : []),
+    ],
   });
   await tell();
 }
@@ -129,6 +142,8 @@ test("a quota ends, and a larger plan goes on at the next request", async () => 
 });
 
 test("a plan that was bought with overage admits beyond its quota, and Stripe hears of each hour once", async () => {
+  // What was used before is none of it.
+  await sql`update private.request_log set occurred_at = now() - interval '10 minutes' where organization_id = ${id}`;
   await choose("soft");
   for (let n = 0; n < 3; n++) expect(await ping()).toBe('200 "month";r=0');
   const limits = must(await ada.limits.list(id));
@@ -140,7 +155,11 @@ test("a plan that was bought with overage admits beyond its quota, and Stripe he
   });
 
   // The hour passes.
-  await sql`update private.request_log set occurred_at = now() - interval '3 hours' where organization_id = ${id}`;
+  await sql`
+    with used as (
+      update private.request_log set occurred_at = occurred_at - interval '3 hours' where organization_id = ${id}
+    )
+    update private.metered_spans set starts_at = starts_at - interval '3 hours' where organization_id = ${id}`;
   for (let run = 0; run < 2; run++) {
     await sql`select private.drain_request_log()`;
     await rollUpAll(sql, id);
@@ -156,7 +175,7 @@ test("a plan that was bought with overage admits beyond its quota, and Stripe he
     expect(await consumer.consume(messages[0] as never, () => false, supabase as never)).toBe(true);
   }
   expect(Object.values(account.books.meterEvents)).toMatchObject([
-    { event_name: "api_requests", payload: { stripe_customer_id: subscription.customer, value: "7" } },
+    { event_name: "api_requests", payload: { stripe_customer_id: subscription.customer, value: "3" } },
   ]);
 });
 

@@ -93,7 +93,7 @@ test("50 events of one subscription at the same moment, each with its state: tha
   expect(stored?.["quantity"]).toBe(50);
 });
 
-test("subscriptions of one organization at the same moment: one is current, the newest", async () => {
+test("subscriptions of one organization at the same moment: one is current, the first, and the others are asked about", async () => {
   await link(customer);
   await Promise.all(
     Array.from({ length: 20 }, async (_, n) =>
@@ -111,7 +111,11 @@ test("subscriptions of one organization at the same moment: one is current, the 
   const current = await sql`
     select stripe_subscription_id as id from public.subscriptions
     where organization_id = ${crowd.organization} and is_current`;
-  expect(current).toEqual([{ id: `sub_${customer}_19` }]);
+  expect(current).toEqual([{ id: `sub_${customer}_0` }]);
+  const asked = await sql`
+    select id from private.outbox where kind = 'billing.second' and organization_id = ${crowd.organization}`;
+  expect(asked).toHaveLength(1);
+  await sql`delete from private.outbox where organization_id = ${crowd.organization}`;
 });
 
 test("a failure noted beside a success does not take it back, whoever comes first", async () => {

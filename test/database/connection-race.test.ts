@@ -47,7 +47,7 @@ const atOnce = (count: number, work: (n: number) => Promise<unknown>) =>
 
 test("20 connections added at the same moment with room for three: three are", async () => {
   const attempts = await atOnce(20, (n) => create(`Connection ${n}`));
-  expect(tally(attempts)).toEqual({ done: 3, connection_limit_reached: 17 });
+  expect(tally(attempts)).toEqual({ done: 3, limit_reached: 17 });
 });
 
 test("20 passwords for one connection at the same moment: one is kept, under the number that the connection has", async () => {

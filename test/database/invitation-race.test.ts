@@ -58,6 +58,6 @@ test("20 people accept at the same moment with two seats left: two join", async 
   const tokens: string[] = [];
   for (const userId of invited) tokens.push(await invite(userId));
   const attempts = await Promise.allSettled(invited.map((userId, n) => accept(userId, tokens[n] ?? "")));
-  expect(tally(attempts)).toEqual({ done: 2, no_seat_left: 18 });
+  expect(tally(attempts)).toEqual({ done: 2, limit_reached: 18 });
   expect(await members()).toBe(3);
 });

@@ -45,20 +45,38 @@ test("ten runs at once: each threshold is told once, to each person who pays", a
 test("metered usage is reported once, while it is rolled up and reported by many at once", async () => {
   const crowd = await gather(sql);
   try {
-    // As roll_up_usage adds it for a plan that bills what goes beyond it.
-    const add = () => sql`
-      insert into private.meter_hours as known (organization_id, metric, hour, quantity)
-      values (${crowd.organization}, 'api_requests', ${new Date(Math.floor(Date.now() / HOUR) * HOUR - 3 * HOUR)}, 1)
-      on conflict (organization_id, metric, hour) do update set quantity = known.quantity + excluded.quantity`;
+    const hour = Math.floor(Date.now() / HOUR) * HOUR - 3 * HOUR;
+    // Billed as a whole, and from its middle on.
+    const starts = [hour - HOUR, hour + HOUR / 2];
+    for (const [n, at] of starts.entries()) {
+      await sql`
+        insert into private.metered_spans values
+          (${crowd.organization}, ${`m${n}`}, ${`si_${n}`}, 'sub_1', ${new Date(at)})`;
+    }
+    const add = (n: number) =>
+      ingest(
+        sql,
+        crowd.organization,
+        starts.map((_, metric) => ({
+          idempotency_key: crypto.randomUUID(),
+          metric: `m${metric}`,
+          quantity: 1,
+          occurred_at: new Date(hour + (n % 2 ? HOUR / 4 : HOUR / 2)).toISOString(),
+        })),
+      );
     const report = () => sql`select private.report_meters()`;
-    await Promise.all(Array.from({ length: 60 }, (_, n) => (n % 3 === 0 ? report() : add())));
-    await report();
+    const rollUp = () => sql`select private.roll_up_usage()`;
+    await Promise.all(
+      Array.from({ length: 80 }, (_, n) => [add, add, rollUp, report][n % 4]?.(Math.floor(n / 4))),
+    );
     await rollUpAll(sql, crowd.organization);
+    await report();
     const [reported] = await sql`
-      select sum((payload ->> 'quantity')::int)::int as quantity,
+      select sum((payload ->> 'quantity')::int) filter (where payload ->> 'metric' = 'm0')::int as whole,
+        sum((payload ->> 'quantity')::int) filter (where payload ->> 'metric' = 'm1')::int as half,
         count(*) = count(distinct payload ->> 'identifier') as each_its_own
       from private.outbox where kind = 'stripe.meter' and organization_id = ${crowd.organization}`;
-    expect(reported).toEqual({ quantity: 40, each_its_own: true });
+    expect(reported).toEqual({ whole: 40, half: 20, each_its_own: true });
   } finally {
     await sql`delete from private.outbox where organization_id = ${crowd.organization}`;
     await crowd.disband();

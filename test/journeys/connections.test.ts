@@ -175,8 +175,9 @@ describe.skipIf(address.hostname !== "127.0.0.1")("a customer's database", () =>
     must(await ada.connections.create(organization, named("Second")));
     const third = must(await ada.connections.create(organization, named("Third")));
     expect((await ada.connections.create(organization, named("Fourth"))).error).toMatchObject({
-      code: "connection_limit_reached",
+      code: "limit_reached",
       status: 402,
+      details: { limit: "connections" },
     });
     expect((await ada.connections.remove(third.id)).error).toBeNull();
     expect((await ada.connections.get(third.id)).error?.code).toBe("connection_not_found");

@@ -117,9 +117,7 @@ describe("the life of a workflow", () => {
       Array.from({ length: 12 }, (_, n) => ada.workflows.create(organization, workflow(`more-${n}`))),
     );
     expect(attempts.filter(({ data }) => data)).toHaveLength(8);
-    expect(new Set(attempts.flatMap(({ error }) => error?.code ?? []))).toEqual(
-      new Set(["no_workflow_left"]),
-    );
+    expect(new Set(attempts.flatMap(({ error }) => error?.code ?? []))).toEqual(new Set(["limit_reached"]));
     const seen: string[] = [];
     for await (const { data } of ada.workflows.list(organization, { pageSize: 4 })) {
       seen.push(...(data ?? []).map((found) => found.slug));

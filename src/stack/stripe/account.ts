@@ -31,6 +31,7 @@ export interface Books {
   pendingLines: Record<string, Stripe.InvoiceLineItem[]>;
   checkoutSessions: Record<string, Stripe.Checkout.Session>;
   portalSessions: Record<string, Stripe.BillingPortal.Session>;
+  meters: Record<string, Stripe.Billing.Meter>;
   meterEvents: Record<string, Stripe.Billing.MeterEvent>;
   events: RecordedEvent[];
   /** What a session was made with, and its object does not show. */
@@ -41,7 +42,7 @@ export interface Books {
 }
 
 export interface CheckoutOrder {
-  items: { price: string; quantity: number }[];
+  items: { price: string; quantity?: number | undefined }[];
   trialDays?: number | undefined;
   metadata: Stripe.Metadata;
 }
@@ -69,6 +70,7 @@ export function emptyBooks(): Books {
     pendingLines: {},
     checkoutSessions: {},
     portalSessions: {},
+    meters: {},
     meterEvents: {},
     events: [],
     checkoutOrders: {},
@@ -98,4 +100,4 @@ export const idOf = (reference: string | { id: string } | null | undefined): str
   typeof reference === "string" ? reference : (reference?.id ?? "");
 
 /** A decimal is text on the wire; the SDK's type is what it makes of it. */
-export const decimal = (value: number): Stripe.Decimal => String(value) as unknown as Stripe.Decimal;
+export const decimal = (value: number | string): Stripe.Decimal => String(value) as unknown as Stripe.Decimal;

@@ -11,6 +11,7 @@ import { type Form, parseForm } from "./form.ts";
 import { type Answer, createIdempotency } from "./idempotency.ts";
 import { invoiceRoutes } from "./invoice-routes.ts";
 import { meterEventRoutes } from "./meter-events.ts";
+import { meterRoutes } from "./meters.ts";
 import { page, paging } from "./pages-of-lists.ts";
 import { text } from "./parameters.ts";
 import { portalRoutes } from "./portal.ts";
@@ -44,6 +45,7 @@ export function createApi(options: ApiOptions): Hono {
     ...invoiceRoutes(account),
     ...checkoutRoutes(account),
     ...portalRoutes(account),
+    ...meterRoutes(account),
     ...meterEventRoutes(account),
     ...eventRoutes(account),
   ];
@@ -62,7 +64,7 @@ type Answering = ApiOptions & { idempotency: ReturnType<typeof createIdempotency
 async function answer(c: Context, { call }: Route, options: Answering): Promise<Response> {
   const { account, secretKey, faults, catchUp, idempotency } = options;
   const { method, path } = c.req;
-  const body = method === "GET" ? new URL(c.req.url).search.slice(1) : await c.req.text();
+  const body = method !== "POST" ? new URL(c.req.url).search.slice(1) : await c.req.text();
   const fault = await faults.meet(method, path);
   const headers = {
     ...(fault?.shouldRetry !== undefined && { "stripe-should-retry": String(fault.shouldRetry) }),

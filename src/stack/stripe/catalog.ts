@@ -3,7 +3,7 @@ import { z } from "zod";
 import { type Account, decimal, find, newId } from "./account.ts";
 import { invalid } from "./failure.ts";
 import { created, newestFirst, page, paging, within } from "./pages-of-lists.ts";
-import { flag, list, metadata, orUnset, required, text, whole } from "./parameters.ts";
+import { flag, fraction, list, metadata, orUnset, required, text, whole } from "./parameters.ts";
 import { type Route, route } from "./route.ts";
 
 const product = { name: text, active: flag, description: orUnset(text), metadata, unit_label: text };
@@ -13,6 +13,12 @@ const recurring = z.strictObject({
   interval_count: whole.default(1),
   usage_type: z.enum(["licensed", "metered"]).default("licensed"),
   meter: text.optional(),
+});
+
+const tier = z.strictObject({
+  up_to: z.union([z.literal("inf").transform(() => null), whole]),
+  unit_amount: whole.optional(),
+  unit_amount_decimal: fraction.optional(),
 });
 
 const changeablePrice = {
@@ -62,6 +68,13 @@ export function catalogRoutes(account: Account): Route[] {
     holder.lookup_key = null;
   }
 
+  /** Usage is counted by a meter, and by nothing else. */
+  function refuseWithoutMeter(recurring: { usage_type: string; meter?: string | undefined } | undefined) {
+    if (recurring?.usage_type !== "metered") return;
+    const meter = find(account.books.meters, "billing meter", required(recurring.meter, "recurring[meter]"));
+    if (meter.status !== "active") throw invalid("The meter is not active.", "recurring[meter]");
+  }
+
   return [
     route("POST", "/products", { ...product, id: text }, (given) =>
       createProduct(given as Partial<Stripe.ProductCreateParams>),
@@ -91,16 +104,30 @@ export function catalogRoutes(account: Account): Route[] {
     route(
       "POST",
       "/prices",
-      { ...changeablePrice, product: text, currency: text, unit_amount: whole, recurring },
+      {
+        ...changeablePrice,
+        product: text,
+        currency: text,
+        unit_amount: whole,
+        unit_amount_decimal: fraction,
+        billing_scheme: z.enum(["per_unit", "tiered"]),
+        tiers: list(tier),
+        tiers_mode: z.literal("graduated"),
+        recurring,
+      },
       (given) => {
         const of = find(products, "product", required(given.product, "product"), "product").id;
-        const amount = required(given.unit_amount, "unit_amount");
+        const tiers = given.billing_scheme === "tiered" ? required(given.tiers, "tiers") : undefined;
+        const amount = tiers
+          ? null
+          : required(given.unit_amount_decimal ?? given.unit_amount?.toString(), "unit_amount");
+        refuseWithoutMeter(given.recurring);
         takeLookupKey(given.lookup_key, given.transfer_lookup_key);
         const made: Stripe.Price = {
           id: newId("price"),
           object: "price",
           active: given.active ?? true,
-          billing_scheme: "per_unit",
+          billing_scheme: given.billing_scheme ?? "per_unit",
           created: account.now(),
           currency: required(given.currency, "currency").toLowerCase(),
           custom_unit_amount: null,
@@ -113,11 +140,12 @@ export function catalogRoutes(account: Account): Route[] {
             ? { ...given.recurring, meter: given.recurring.meter ?? null, trial_period_days: null }
             : null,
           tax_behavior: "unspecified",
-          tiers_mode: null,
+          ...(tiers && { tiers: tiers.map(tierOf) }),
+          tiers_mode: tiers ? required(given.tiers_mode, "tiers_mode") : null,
           transform_quantity: null,
           type: given.recurring ? "recurring" : "one_time",
-          unit_amount: amount,
-          unit_amount_decimal: decimal(amount),
+          unit_amount: wholeAmount(amount),
+          unit_amount_decimal: amount === null ? null : decimal(amount),
         };
         prices[made.id] = made;
         account.emit("price.created", made);
@@ -160,4 +188,18 @@ export function catalogRoutes(account: Account): Route[] {
       return changed;
     }),
   ];
+}
+
+const wholeAmount = (amount: string | null) =>
+  amount === null || amount.includes(".") ? null : Number(amount);
+
+function tierOf({ up_to, unit_amount, unit_amount_decimal }: z.output<typeof tier>): Stripe.Price.Tier {
+  const amount = unit_amount_decimal ?? String(unit_amount ?? 0);
+  return {
+    flat_amount: null,
+    flat_amount_decimal: null,
+    unit_amount: wholeAmount(amount),
+    unit_amount_decimal: decimal(amount),
+    up_to,
+  };
 }

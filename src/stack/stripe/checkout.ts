@@ -10,10 +10,11 @@ import { type Route, route } from "./route.ts";
 import { recurringPrice } from "./subscription-items.ts";
 import { trialSettings } from "./subscription-routes.ts";
 import { createSubscription } from "./subscriptions.ts";
+import { isMetered } from "./usage.ts";
 
 const lineItem = z.strictObject({
   price: text,
-  quantity: whole.default(1),
+  quantity: whole.optional(),
   adjustable_quantity: z.strictObject({ enabled: flag, minimum: whole, maximum: whole }).partial().optional(),
 });
 const address = z.strictObject({ address: text, name: text, shipping: text }).partial();
@@ -57,8 +58,9 @@ export function checkoutRoutes(account: Account): Route[] {
         const customer = findCustomer(account, required(given.customer, "customer"));
         const items = required(given.line_items, "line_items");
         const chosen = items.map(({ price }, n) => recurringPrice(account, price, `line_items[${n}][price]`));
+        for (const [n, price] of chosen.entries()) checkQuantity(price, items[n]?.quantity, n);
         const total = chosen.reduce(
-          (sum, price, n) => sum + (price.unit_amount ?? 0) * (items[n]?.quantity ?? 1),
+          (sum, price, n) => sum + (price.unit_amount ?? 0) * (items[n]?.quantity ?? 0),
           0,
         );
         const now = account.now();
@@ -164,7 +166,7 @@ export function checkoutRoutes(account: Account): Route[] {
     route("GET", "/checkout/sessions/:id/line_items", paging, (given, id) => {
       get(id);
       const lines = (checkoutOrders[id]?.items ?? []).map(({ price, quantity }, n) =>
-        lineItemOf(`li_${id}_${n}`, find(prices, "price", price), quantity),
+        lineItemOf(`li_${id}_${n}`, find(prices, "price", price), quantity ?? 0),
       );
       return page(lines, `/v1/checkout/sessions/${id}/line_items`, given);
     }),
@@ -177,6 +179,18 @@ export function checkoutRoutes(account: Account): Route[] {
       return session;
     }),
   ];
+}
+
+/** As on Stripe: how much is bought is said, and how much will be used is not. */
+function checkQuantity(price: Stripe.Price, quantity: number | undefined, n: number): void {
+  const metered = isMetered({ price });
+  if (metered === (quantity === undefined)) return;
+  throw invalid(
+    metered
+      ? `Quantity should not be specified where usage_type is \`metered\`. Remove it from \`line_items[${n}]\`.`
+      : `Quantity is required. Add it to \`line_items[${n}]\`.`,
+    `line_items[${n}][quantity]`,
+  );
 }
 
 function lineItemOf(id: string, price: Stripe.Price, quantity: number): Stripe.LineItem {

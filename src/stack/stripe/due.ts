@@ -1,11 +1,12 @@
 import type Stripe from "stripe";
-import type { Account } from "./account.ts";
+import { type Account, idOf } from "./account.ts";
 import { cardOf } from "./cards.ts";
-import { closeInvoice, draftInvoice, finalizeInvoice } from "./invoices.ts";
+import { closeInvoice, draftInvoice, finalizeInvoice, relineInvoice, subscriptionOf } from "./invoices.ts";
 import { attemptPayment, bill } from "./payments.ts";
 import { DAY, HOUR } from "./periods.ts";
 import { change, end } from "./subscription-changes.ts";
-import { inPeriod, periodFrom, periodOf, wholeLine } from "./subscription-items.ts";
+import { inPeriod, periodFrom, periodOf, usageLine, wholeLine } from "./subscription-items.ts";
+import { isMetered } from "./usage.ts";
 
 /** Something that happens by itself once its time has come. */
 export interface Due {
@@ -29,7 +30,7 @@ function dueOfSubscription(account: Account, subscription: Stripe.Subscription):
   const live = ["trialing", "active", "past_due", "unpaid"].includes(status);
   const due: Due[] = [];
   if (live && cancel_at !== null) {
-    due.push({ at: cancel_at, happen: () => end(account, subscription, "cancellation_requested") });
+    due.push({ at: cancel_at, happen: () => endWithPeriod(account, subscription) });
   }
   if (status === "incomplete") {
     due.push({ at: subscription.created + 23 * HOUR, happen: () => expire(account, subscription) });
@@ -57,6 +58,7 @@ function dueOfSubscription(account: Account, subscription: Stripe.Subscription):
 function dueOfInvoice(account: Account, invoice: Stripe.Invoice): Due[] {
   if (invoice.status === "draft" && invoice.automatically_finalizes_at !== null) {
     const happen = () => {
+      countUsageAgain(account, invoice);
       finalizeInvoice(account, invoice);
       attemptPayment(account, invoice);
     };
@@ -112,6 +114,40 @@ function endTrial(account: Account, subscription: Stripe.Subscription): void {
   startPeriod(account, subscription, subscription.trial_end ?? account.now(), "active");
 }
 
+/** What was used of metered items in the period that is over. */
+const usageLines = (account: Account, subscription: Stripe.Subscription) =>
+  subscription.items.data
+    .filter(isMetered)
+    .map((item) => usageLine(account, idOf(subscription.customer), item, periodOf(subscription)));
+
+/** Usage of a period is taken as long as its invoice is a draft. */
+function countUsageAgain(account: Account, invoice: Stripe.Invoice): void {
+  const subscription = subscriptionOf(account, invoice);
+  if (!subscription) return;
+  const data = invoice.lines.data.map((line) => {
+    const id = line.parent?.subscription_item_details?.subscription_item;
+    const item = subscription.items.data.find((one) => one.id === id);
+    if (!item || !isMetered(item)) return line;
+    const again = usageLine(account, idOf(subscription.customer), item, line.period);
+    return { ...again, id: line.id, invoice: invoice.id };
+  });
+  relineInvoice(account, invoice, data);
+}
+
+/** What was used until then is billed last. */
+function endWithPeriod(account: Account, subscription: Stripe.Subscription): void {
+  const lines = usageLines(account, subscription);
+  end(account, subscription, "cancellation_requested");
+  if (lines.length === 0) return;
+  const invoice = draftInvoice(account, {
+    subscription,
+    reason: "subscription_cycle",
+    lines,
+    period: periodOf(subscription),
+  });
+  invoice.automatically_finalizes_at = account.now() + HOUR;
+}
+
 /** As on Stripe, its invoice stays a draft for an hour. */
 function renew(account: Account, subscription: Stripe.Subscription): void {
   startPeriod(account, subscription, periodOf(subscription).end, subscription.status);
@@ -128,7 +164,8 @@ function startPeriod(
   const period = periodFrom(start, first.price, subscription.billing_cycle_anchor);
   const lines = [
     ...(account.books.pendingLines[subscription.id] ?? []),
-    ...subscription.items.data.map((item) => wholeLine(item, period)),
+    ...usageLines(account, subscription),
+    ...subscription.items.data.filter((item) => !isMetered(item)).map((item) => wholeLine(item, period)),
   ];
   delete account.books.pendingLines[subscription.id];
   change(account, subscription, (draft) => {
@@ -142,7 +179,7 @@ function startPeriod(
     closeInvoice(account, invoice, "void");
     return;
   }
-  if (lines.every(({ amount }) => amount === 0)) {
+  if (lines.every(({ amount }) => amount === 0) && !subscription.items.data.some(isMetered)) {
     bill(account, basis);
     return;
   }

@@ -7,9 +7,10 @@ import { created, newestFirst, page, paging, within } from "./pages-of-lists.ts"
 import { flag, list, required, text, whole } from "./parameters.ts";
 import { attemptPayment, markPaid } from "./payments.ts";
 import { type Route, route } from "./route.ts";
-import { changedItems, periodFrom, periodOf, wholeLine } from "./subscription-items.ts";
+import { changedItems, periodFrom, periodOf, usageLine, wholeLine } from "./subscription-items.ts";
 import { itemChange, prorationBehavior } from "./subscription-routes.ts";
 import { linesToBill } from "./subscriptions.ts";
+import { isMetered } from "./usage.ts";
 
 export function invoiceRoutes(account: Account): Route[] {
   const { invoices, subscriptions } = account.books;
@@ -115,7 +116,10 @@ function preview(account: Account, subscription: Stripe.Subscription, given: Pre
   const all = [
     ...(account.books.pendingLines[subscription.id] ?? []),
     ...lines,
-    ...(next ? after.items.map((item) => wholeLine(item, next)) : []),
+    ...after.items
+      .filter(isMetered)
+      .map((item) => usageLine(account, idOf(subscription.customer), item, current)),
+    ...(next ? after.items.filter((item) => !isMetered(item)).map((item) => wholeLine(item, next)) : []),
   ];
   return composeInvoice(
     account,

@@ -113,6 +113,23 @@ export function draftInvoice(account: Account, basis: InvoiceBasis): Stripe.Invo
   return invoice;
 }
 
+/** Gives a draft other lines. */
+export function relineInvoice(
+  account: Account,
+  invoice: Stripe.Invoice,
+  data: Stripe.InvoiceLineItem[],
+): void {
+  const customer = findCustomer(account, idOf(invoice.customer));
+  const total = data.reduce((sum, { amount }) => sum + amount, 0);
+  invoice.lines = { ...invoice.lines, data };
+  invoice.subtotal = total;
+  invoice.subtotal_excluding_tax = total;
+  invoice.total = total;
+  invoice.total_excluding_tax = total;
+  invoice.amount_due = Math.max(0, total + customer.balance);
+  invoice.amount_remaining = invoice.amount_due;
+}
+
 /** From here on its amounts stand: it takes what credit the customer has, or leaves them some. */
 export function finalizeInvoice(account: Account, invoice: Stripe.Invoice): void {
   const customer = findCustomer(account, idOf(invoice.customer));

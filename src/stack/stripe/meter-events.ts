@@ -7,7 +7,7 @@ import { required, text, whole } from "./parameters.ts";
 import { DAY, MINUTE } from "./periods.ts";
 import { type Route, route } from "./route.ts";
 
-/** Usage is taken and kept; what it costs is not reckoned here: metered items bill nothing. */
+/** Usage is taken and kept, also of what no meter counts: Stripe tells of that later, by an event. */
 export function meterEventRoutes(account: Account): Route[] {
   const { meterEvents } = account.books;
   return [

@@ -9,6 +9,7 @@ import { newestFirst } from "./pages-of-lists.ts";
 import { attemptPayment } from "./payments.ts";
 import { DAY } from "./periods.ts";
 import { updateSubscription } from "./subscriptions.ts";
+import { isMetered } from "./usage.ts";
 
 type Html = ReturnType<typeof html>;
 
@@ -141,7 +142,7 @@ function checkoutPage({ books }: Account, session: Stripe.Checkout.Session, fail
   const action = `/checkout/${session.id}`;
   return html`
     ${failed ? html`<p class="failure">Your card was declined. Nothing was bought.</p>` : ""}
-    <ul>${order?.items.map((item) => html`<li>${item.quantity} × ${nameOf(books, item.price)}</li>`)}</ul>
+    <ul>${order?.items.map((item) => html`<li>${times(item)}${nameOf(books, item.price)}</li>`)}</ul>
     <p>${order?.trialDays ? `${order.trialDays} days free, then as above.` : money(session.amount_total ?? 0, session.currency ?? "usd")}</p>
     ${button(action, "Pay", "card", "pays")}
     ${button(action, "Payment fails", "card", "declined")}
@@ -153,7 +154,9 @@ function nameOf(books: Account["books"], id: string): string {
   const price = books.prices[id];
   const product = books.products[idOf(price?.product)];
   const amount = price
-    ? `${money(price.unit_amount ?? 0, price.currency)} a ${price.recurring?.interval}`
+    ? isMetered({ price })
+      ? `by usage, each ${price.recurring?.interval}`
+      : `${money(price.unit_amount ?? 0, price.currency)} a ${price.recurring?.interval}`
     : id;
   return `${product?.name ?? "?"} (${amount})`;
 }
@@ -176,9 +179,7 @@ function endButton(action: string, { id, status, cancel_at_period_end }: Stripe.
 }
 
 function describe(books: Account["books"], { items, status, cancel_at }: Stripe.Subscription): string {
-  const what = items.data
-    .map((item) => `${item.quantity ?? ""} × ${nameOf(books, item.price.id)}`)
-    .join(", ");
+  const what = items.data.map((item) => `${times(item)}${nameOf(books, item.price.id)}`).join(", ");
   const until = items.data[0]?.current_period_end ?? 0;
   return `${what}: ${status}, ${cancel_at === null ? `until ${day(until)}` : `ends ${day(cancel_at)}`}`;
 }
@@ -219,3 +220,7 @@ function accountPage(account: Account): Html {
       .toReversed()
       .map(({ type }) => html`<li>${type}</li>`)}</ul>`;
 }
+
+/** Nothing for what is billed by usage. */
+const times = ({ quantity }: { quantity?: number | undefined }) =>
+  quantity === undefined ? "" : `${quantity} × `;

@@ -7,6 +7,8 @@ export const whole = z
   .string()
   .regex(/^-?\d+$/, "Invalid integer")
   .transform(Number);
+/** Of money, with at most twelve digits of a fraction. */
+export const fraction = z.string().regex(/^\d+(\.\d{1,12})?$/, "Invalid decimal");
 export const flag = z.enum(["true", "false"]).transform((value) => value === "true");
 export const metadata = z.union([z.literal("").transform(() => ({})), z.record(z.string(), z.string())]);
 

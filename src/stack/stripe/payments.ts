@@ -53,6 +53,7 @@ function markFailed(account: Account, invoice: Stripe.Invoice): void {
   invoice.next_payment_attempt = wait === undefined ? null : account.now() + wait;
   account.emit("invoice.payment_failed", invoice);
   if (!subscription || first || subscription.latest_invoice !== invoice.id) return;
+  if (subscription.status === "canceled") return;
   if (wait === undefined && account.afterRetries === "canceled") {
     end(account, subscription, "payment_failed");
   } else if (subscription.status === "active" || subscription.status === "past_due") {

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import process from "node:process";
 import { createAdaptorServer } from "@hono/node-server";
 import { StackFailure } from "../failure.ts";
-import type { Books, RecordedEvent } from "./account.ts";
+import { type Books, emptyBooks, type RecordedEvent } from "./account.ts";
 import { createStripeStandIn, type StandIn, type StandInOptions } from "./stand-in.ts";
 
 /** How often what is due is looked for while nobody asks. */
@@ -56,7 +56,7 @@ export async function startStripeServer(options: StandInServerOptions): Promise<
 
   const standIn = createStripeStandIn({
     ...rest,
-    ...(kept && { books: kept.books, ahead: kept.ahead }),
+    ...(kept && { books: { ...emptyBooks(), ...kept.books }, ahead: kept.ahead }),
     url,
     send: async ({ body, headers }) => {
       const response = await fetch(webhookUrl, {

@@ -11,13 +11,22 @@ type Answer = Partial<{
   lines: Stripe.ApiList<unknown>;
 }>;
 
-/** An object as the API shows it: of its items or lines the first ten. */
+/** An object as the API shows it: of its items or lines the first ten, and a price without its tiers. */
 export function shown<T extends object>(value: T): T {
   const { object, data, items, lines } = value as Answer;
   if (object === "subscription" && items) return { ...value, items: shortened(items) };
+  if (object === "price") return withoutTiers(value) as T;
   if (object === "invoice" && lines) return { ...value, lines: shortened(lines) };
   if (data && (object === "list" || object === "search_result")) return { ...value, data: data.map(shown) };
   return value;
+}
+
+/** They are shown to those alone who ask for them. */
+export function withoutTiers<T extends { tiers?: unknown }>({
+  tiers: _tiers,
+  ...price
+}: T): Omit<T, "tiers"> {
+  return price;
 }
 
 function shortened<T>(list: Stripe.ApiList<T>): Stripe.ApiList<T> {
@@ -35,6 +44,11 @@ export function expanded(account: Account, answer: object, paths: string[]): obj
 }
 
 function expand(account: Account, at: Expandable, [name = "", ...rest]: string[], path: string): void {
+  if (name === "tiers" && at["object"] === "price") {
+    const { tiers } = find(account.books.prices, "price", String(at["id"]));
+    if (tiers) at["tiers"] = tiers;
+    return;
+  }
   if (!Object.hasOwn(at, name)) {
     throw invalid(`This property cannot be expanded (${path}).`, "expand");
   }

@@ -272,6 +272,78 @@ test("usage is taken once for each identifier", async () => {
   await expect(send()).rejects.toMatchObject({ statusCode: 400 });
 });
 
+test("usage is billed by its meter: within tiers, by unit, and once the period is over", async () => {
+  const { customer } = await shop();
+  const meter = await stripe.billing.meters.create({
+    display_name: "Calls",
+    event_name: "calls",
+    default_aggregation: { formula: "sum" },
+  });
+  await expect(
+    stripe.billing.meters.create({
+      display_name: "Again",
+      event_name: "calls",
+      default_aggregation: { formula: "sum" },
+    }),
+  ).rejects.toMatchObject({ param: "event_name" });
+  const { id: product } = await stripe.products.create({ name: "By usage" });
+  const priced = {
+    product,
+    currency: "eur",
+    recurring: { interval: "month", usage_type: "metered" },
+  } as const;
+  await expect(stripe.prices.create({ ...priced, unit_amount: 1 })).rejects.toMatchObject({
+    param: "recurring[meter]",
+  });
+  const recurring = { ...priced.recurring, meter: meter.id };
+  const unit = await stripe.prices.create({
+    ...priced,
+    recurring,
+    unit_amount_decimal: stripe.Decimal.from("0.25"),
+  });
+  const tiered = await stripe.prices.create({
+    ...priced,
+    recurring,
+    billing_scheme: "tiered",
+    tiers_mode: "graduated",
+    tiers: [
+      { up_to: 10, unit_amount: 0 },
+      { up_to: "inf", unit_amount: 3 },
+    ],
+  });
+  expect([unit.unit_amount, String(unit.unit_amount_decimal), tiered.unit_amount, tiered.tiers]).toEqual([
+    null,
+    "0.25",
+    null,
+    undefined,
+  ]);
+  expect((await stripe.prices.retrieve(tiered.id, { expand: ["tiers"] })).tiers).toMatchObject([
+    { up_to: 10, unit_amount: 0 },
+    { up_to: null, unit_amount: 3 },
+  ]);
+  await expect(
+    stripe.subscriptions.create({ customer: customer.id, items: [{ price: unit.id, quantity: 2 }] }),
+  ).rejects.toMatchObject({ statusCode: 400 });
+
+  const { id } = await stripe.subscriptions.create({
+    customer: customer.id,
+    items: [{ price: unit.id }, { price: tiered.id }],
+  });
+  const use = () =>
+    stripe.billing.meterEvents.create({
+      event_name: "calls",
+      payload: { stripe_customer_id: customer.id, value: "14" },
+    });
+  await use();
+  standIn.advance(40 * 86_400);
+  await use();
+  const { data } = await stripe.invoices.list({ subscription: id });
+  expect(data.map(({ lines }) => lines.data.map(({ amount }) => amount))).toEqual([
+    [4, 12],
+    [0, 0],
+  ]);
+});
+
 test("a search finds by metadata what is not too new", async () => {
   await stripe.customers.create({ metadata: { organization: "o-1" } });
   await stripe.customers.create({ metadata: { organization: "o-2" } });

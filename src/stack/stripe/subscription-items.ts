@@ -2,6 +2,8 @@ import type Stripe from "stripe";
 import { type Account, decimal, find, idOf, newId } from "./account.ts";
 import { invalid } from "./failure.ts";
 import { addInterval } from "./periods.ts";
+import { withoutTiers } from "./shown.ts";
+import { costOf, isMetered, usageOf } from "./usage.ts";
 
 export interface Period {
   start: number;
@@ -17,6 +19,7 @@ export interface ItemChange {
   metadata?: Stripe.Metadata | undefined;
 }
 
+/** What an item costs for a period that begins: nothing, where usage is billed when the period is over. */
 export const amountOf = (item: Stripe.SubscriptionItem): number =>
   (item.price.unit_amount ?? 0) * (item.quantity ?? 0);
 
@@ -45,7 +48,9 @@ export function makeItem(
   period: Period,
 ): Stripe.SubscriptionItem {
   const metered = price.recurring?.usage_type === "metered";
-  if (metered && quantity !== undefined) throw invalid("Metered prices have no quantity.", "items");
+  if (metered && quantity !== undefined) {
+    throw invalid("Quantity should not be specified where usage_type is `metered`.", "items");
+  }
   return {
     id: newId("si"),
     object: "subscription_item",
@@ -57,7 +62,7 @@ export function makeItem(
     discounts: [],
     metadata: metadata ?? {},
     plan: planOf(price),
-    price,
+    price: withoutTiers(price),
     ...(!metered && { quantity: quantity ?? 1 }),
     subscription,
     tax_rates: [],
@@ -111,10 +116,49 @@ export function lineOf(
 export const wholeLine = (item: Stripe.SubscriptionItem, period: Period): Stripe.InvoiceLineItem =>
   lineOf(item, period, { amount: amountOf(item), description: `${item.quantity ?? 0} × ${item.price.id}` });
 
+/** The line that bills what was used of a metered item up to `end`, since the period, or the item in it, began. */
+export function usageLine(
+  account: Account,
+  customer: string,
+  item: Stripe.SubscriptionItem,
+  period: Period,
+): Stripe.InvoiceLineItem {
+  const within = { start: Math.max(period.start, item.created), end: period.end };
+  const usage = usageOf(account, customer, item.price, within);
+  const line = lineOf(item, within, {
+    amount: costOf(account, item.price.id, usage),
+    description: `${usage} × ${item.price.id}`,
+  });
+  return { ...line, quantity: usage, quantity_decimal: decimal(usage) };
+}
+
+/** Credits what is left of a period that was paid for. */
+export function unusedLines(subscription: Stripe.Subscription, at: number): Stripe.InvoiceLineItem[] {
+  const { start, end } = periodOf(subscription);
+  if (subscription.status !== "active" || end <= start) return [];
+  const left = Math.max(0, end - at) / (end - start);
+  return subscription.items.data
+    .map((item) => ({ item, amount: -Math.round(amountOf(item) * left) }))
+    .filter(({ amount }) => amount !== 0)
+    .map(({ item, amount }) =>
+      lineOf(
+        item,
+        { start: at, end },
+        {
+          amount,
+          proration: true,
+          description: `Unused time on ${item.quantity} × ${item.price.id}`,
+        },
+      ),
+    );
+}
+
 /** What changing items leads to: the items after it, and what is credited and charged for the time that is left. */
 export interface ItemsAfter {
   items: Stripe.SubscriptionItem[];
   prorations: Stripe.InvoiceLineItem[];
+  /** What was used of metered items that are gone. */
+  usage: Stripe.InvoiceLineItem[];
   /** The interval is another one: a new period begins, and is billed at once. */
   newPeriod: Period | undefined;
 }
@@ -129,6 +173,7 @@ export function changedItems(
   const prorate = subscription.status !== "trialing" && period.end > period.start;
   const left = prorate ? Math.max(0, period.end - at) / (period.end - period.start) : 0;
   const prorations: Stripe.InvoiceLineItem[] = [];
+  const usage: Stripe.InvoiceLineItem[] = [];
   const note = (item: Stripe.SubscriptionItem, sign: 1 | -1) => {
     const amount = sign * Math.round(amountOf(item) * left);
     if (amount === 0) return;
@@ -143,7 +188,11 @@ export function changedItems(
       throw invalid(`No such subscription item: '${change.id}'`, `items[${index}][id]`, "resource_missing");
     if (change.deleted) {
       items = items.filter((item) => item !== old);
-      if (old) note(old, -1);
+      if (old && isMetered(old)) {
+        // Up to this moment, whatever is prorated from when: from now on the item is gone.
+        const used = { ...period, end: account.now() };
+        usage.push(usageLine(account, idOf(subscription.customer), old, used));
+      } else if (old) note(old, -1);
       continue;
     }
     const price = change.price ? recurringPrice(account, change.price, `items[${index}][price]`) : old?.price;
@@ -162,6 +211,12 @@ export function changedItems(
       items.push(added);
       note(added, 1);
       continue;
+    }
+    if (price.id !== old.price.id && (isMetered(old) || isMetered({ price }))) {
+      throw invalid("The stand-in swaps no metered price: delete its item and add another.", "items");
+    }
+    if (isMetered(old) && change.quantity !== undefined) {
+      throw invalid("Quantity should not be specified where usage_type is `metered`.", "items");
     }
     const changed = {
       ...old,
@@ -192,6 +247,7 @@ export function changedItems(
     items: newPeriod ? items.map((item) => inPeriod(item, newPeriod)) : items,
     // What a new period bills in full is not charged for the rest of the old one too.
     prorations: newPeriod ? prorations.filter(({ amount }) => amount < 0) : prorations,
+    usage,
     newPeriod,
   };
 }

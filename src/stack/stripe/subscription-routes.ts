@@ -1,11 +1,13 @@
 import type Stripe from "stripe";
 import { z } from "zod";
-import { type Account, find } from "./account.ts";
+import { type Account, find, idOf } from "./account.ts";
 import { invalid, missing } from "./failure.ts";
 import { created, newestFirst, page, paging, within } from "./pages-of-lists.ts";
 import { flag, list, metadata, orUnset, required, text, whole } from "./parameters.ts";
+import { bill } from "./payments.ts";
 import { type Route, route } from "./route.ts";
 import { end } from "./subscription-changes.ts";
+import { periodOf, unusedLines, usageLine } from "./subscription-items.ts";
 import {
   createSubscription,
   pauseSubscription,
@@ -13,6 +15,7 @@ import {
   type SubscriptionUpdate,
   updateSubscription,
 } from "./subscriptions.ts";
+import { isMetered } from "./usage.ts";
 
 export const itemFields = { price: text, quantity: whole, metadata };
 export const itemChange = z
@@ -142,10 +145,20 @@ export function subscriptionRoutes(account: Account): Route[] {
         prorate: flag,
         cancellation_details: z.strictObject({ comment: text, feedback: text }).partial(),
       },
-      (_given, id) => {
+      (given, id) => {
         const subscription = get(id);
         if (subscription.status === "canceled") throw missing("subscription", id);
+        const period = { ...periodOf(subscription), end: account.now() };
+        const lines = [
+          ...subscription.items.data
+            .filter(isMetered)
+            .map((item) => usageLine(account, idOf(subscription.customer), item, period)),
+          ...(given.prorate ? unusedLines(subscription, account.now()) : []),
+        ];
         end(account, subscription, "cancellation_requested");
+        if (given.invoice_now && lines.length > 0) {
+          bill(account, { subscription, reason: "subscription_update", lines, period });
+        }
         return subscription;
       },
     ),

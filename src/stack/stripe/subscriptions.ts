@@ -195,11 +195,11 @@ export function updateSubscription(
 
 /** What a change of items adds to the bill: prorations unless they are not wanted, and a new period in full. */
 export function linesToBill(
-  { items, prorations, newPeriod }: ItemsAfter,
+  { items, prorations, usage, newPeriod }: ItemsAfter,
   behavior: ProrationBehavior,
 ): Stripe.InvoiceLineItem[] {
   return [
-    ...(behavior === "none" ? [] : prorations),
+    ...(behavior === "none" ? [] : [...usage, ...prorations]),
     ...(newPeriod ? items.map((item) => wholeLine(item, newPeriod)) : []),
   ];
 }
