@@ -1,5 +1,6 @@
 import postgres, { type ISql, type Sql } from "postgres";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, test } from "vitest";
+import { createDecisions } from "../../functions/_shared/decisions.ts";
 import {
   account,
   addApplication,
@@ -57,6 +58,13 @@ afterEach(async () => {
   await other.crowd.disband();
 });
 
+/** As the functions ask. */
+const asServersAsk = (sql: Sql, hash: Buffer, context: object = {}) =>
+  createDecisions({ run: (work) => work(sql), close: async () => {} }).authorize(
+    { hash, scope: SCOPE, metric: METRIC, context },
+    1,
+  );
+
 /** Calls it `times` times on every connection, all at once, and counts the codes. */
 async function rush(times: number, call: (n: number) => Promise<{ code: string }>) {
   const codes: Record<string, number> = {};
@@ -71,9 +79,12 @@ async function rush(times: number, call: (n: number) => Promise<{ code: string }
   return codes;
 }
 
-test("a quota lets through its number, whatever comes at once", async () => {
+test.each([
+  ["within a transaction", decide],
+  ["as servers ask", asServersAsk],
+])("a quota lets through its number, whatever comes at once, asked %s", async (_, ask) => {
   await limitTo(sql, tenant.crowd.organization, { perMonth: 500 });
-  const codes = await rush(4, () => decide(sql, tenant.key.hash));
+  const codes = await rush(4, () => ask(sql, tenant.key.hash));
   expect(codes).toEqual({ allowed: 500, quota_exceeded: connections * 4 - 500 });
   expect(await account(sql, tenant.crowd.organization)).toEqual({ used: 500, logged: 500, leased: 0 });
 });
@@ -117,37 +128,62 @@ test.each([
   });
 });
 
-test("one request asked for many times at once is one", async () => {
+test.each([
+  ["within a transaction", decide],
+  ["as servers ask", asServersAsk],
+])("one request asked for many times at once is one, asked %s", async (_, ask) => {
   await limitTo(sql, tenant.crowd.organization, { perMonth: 20 });
-  const codes = await rush(2, (n) => decide(sql, tenant.key.hash, { request_id: `request ${n % 20}` }));
+  const codes = await rush(2, (n) => ask(sql, tenant.key.hash, { request_id: `request ${n % 20}` }));
   expect(codes).toEqual({ allowed: connections * 2 });
   expect(await account(sql, tenant.crowd.organization)).toEqual({ used: 20, logged: 20, leased: 0 });
   expect((await decide(sql, tenant.key.hash, { request_id: "request 20" })).code).toBe("quota_exceeded");
 });
 
-test("once revoke_api_key has returned, nothing is admitted, not even what was under way", async () => {
-  await limitTo(sql, tenant.crowd.organization, {});
-  let revoked = false;
-  const rushing = rush(1, async () => {
-    let decision = await decide(sql, tenant.key.hash);
-    while (!revoked && decision.code === "allowed") decision = await decide(sql, tenant.key.hash);
-    return decision;
-  });
-  const revoking = postgres(databaseUrl, { max: 1 });
-  const before = await account(sql, tenant.crowd.organization);
-  await revoking.begin(async (transaction) => {
-    const claims = JSON.stringify({ sub: tenant.owner, role: "authenticated" });
-    await transaction`
+test.each([
+  ["within a transaction", decide],
+  ["as servers ask", asServersAsk],
+])(
+  "once revoke_api_key has returned, nothing is admitted, not even what was under way, asked %s",
+  async (_, ask) => {
+    await limitTo(sql, tenant.crowd.organization, {});
+    let revoked = false;
+    const rushing = rush(1, async () => {
+      let decision = await ask(sql, tenant.key.hash);
+      while (!revoked && decision.code === "allowed") decision = await ask(sql, tenant.key.hash);
+      return decision;
+    });
+    const revoking = postgres(databaseUrl, { max: 1 });
+    const before = await account(sql, tenant.crowd.organization);
+    await revoking.begin(async (transaction) => {
+      const claims = JSON.stringify({ sub: tenant.owner, role: "authenticated" });
+      await transaction`
       select set_config('role', 'authenticated', true), set_config('request.jwt.claims', ${claims}, true)`;
-    await transaction`select public.revoke_api_key(${tenant.key.id})`;
-  });
-  const atReturn = await account(revoking, tenant.crowd.organization);
-  revoked = true;
-  await rushing;
-  expect(await account(sql, tenant.crowd.organization)).toEqual(atReturn);
-  expect(atReturn.used).toBeGreaterThanOrEqual(before.used);
-  expect((await decide(sql, tenant.key.hash)).code).toBe("revoked");
-  await revoking.end();
+      await transaction`select public.revoke_api_key(${tenant.key.id})`;
+    });
+    const atReturn = await account(revoking, tenant.crowd.organization);
+    revoked = true;
+    await rushing;
+    expect(await account(sql, tenant.crowd.organization)).toEqual(atReturn);
+    expect(atReturn.used).toBeGreaterThanOrEqual(before.used);
+    expect((await decide(sql, tenant.key.hash)).code).toBe("revoked");
+    await revoking.end();
+  },
+);
+
+test("what servers are told is allowed is on disk by then, and no answer leaves its setting behind", async () => {
+  await limitTo(sql, tenant.crowd.organization, {});
+  const durable = postgres(databaseUrl, { max: 1, connection: { synchronous_commit: "on" } });
+  for (let n = 0; n < 30; n++) {
+    const [before] = await durable<
+      { written: string }[]
+    >`select pg_current_wal_insert_lsn()::text as written`;
+    expect((await asServersAsk(durable, tenant.key.hash)).code).toBe("allowed");
+    const [after] = await durable`
+      select pg_current_wal_flush_lsn() > ${before?.written ?? ""}::text::pg_lsn as on_disk,
+        current_setting('synchronous_commit') as commits`;
+    expect(after).toEqual({ on_disk: true, commits: "on" });
+  }
+  await durable.end();
 });
 
 test("a key is rotated under load, and no request with either secret is refused", async () => {
