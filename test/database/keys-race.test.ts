@@ -324,15 +324,27 @@ test("two organizations never wait for each other", async () => {
   expect(await impatient(tenant.key.hash)).toMatchObject({ code: "allowed" });
 });
 
-test("who is refused waits for nobody", async () => {
+test.each([
+  ["a request", "select code from private.authorize_request($1, $2, $3)"],
+  ["a lease", "select code from public.lease_budget($1, $2, $3, 20)"],
+])("who is refused %s waits for nobody, and nobody waits for them", async (_, ask) => {
   await limitTo(sql, tenant.crowd.organization, { perMonth: 0 });
+  const refused = async (connection: ISql) => {
+    await connection`set local lock_timeout = '100ms'`;
+    const [decision] = await connection.unsafe(ask, [tenant.key.hash, SCOPE, METRIC]);
+    expect(decision?.["code"]).toBe("quota_exceeded");
+  };
+  const lock = (connection: ISql) =>
+    connection`
+      select from private.usage_counters join private.api_key_counters on key_id = ${tenant.key.id}
+      where organization_id = ${tenant.crowd.organization} for update nowait`;
   await sql.begin(async (holder) => {
-    await holder`select from private.usage_counters where organization_id = ${tenant.crowd.organization} for update`;
-    const refused = await sql.begin(async (transaction) => {
-      await transaction`set local lock_timeout = '100ms'`;
-      return await decide(transaction as unknown as Sql, tenant.key.hash);
-    });
-    expect(refused.code).toBe("quota_exceeded");
+    await lock(holder);
+    await sql.begin(refused);
+  });
+  await sql.begin(async (holder) => {
+    await refused(holder);
+    await sql.begin(lock);
   });
 });
 
