@@ -6,12 +6,14 @@ export interface PostgresOptions {
   url: () => string | undefined;
   /** How long to wait for a connection, in whole seconds. Default 3. */
   connectTimeoutSeconds?: number;
+  /** How many connections are opened at most. Default 4. */
+  connections?: number;
 }
 
 /** The database itself, past the API and its row security: connected at first use and kept for later requests. */
 export interface Postgres {
   /**
-   * Runs `work` on the database.
+   * Runs `work` on one connection: what it sends at once is carried out in that order.
    *
    * @throws {AppError} `database_unavailable` when it cannot be reached.
    */
@@ -19,8 +21,16 @@ export interface Postgres {
   close(): Promise<void>;
 }
 
-export function createPostgres({ url, connectTimeoutSeconds = 3 }: PostgresOptions): Postgres {
-  let loading: Promise<Sql> | undefined;
+interface Lane {
+  sql: Promise<Sql> | undefined;
+  underWay: number;
+}
+
+export function createPostgres(
+  { url, connectTimeoutSeconds = 3, connections = 4 }: PostgresOptions,
+): Postgres {
+  // Not a pool of the driver's, where any statement may go to any connection.
+  const lanes = Array.from({ length: connections }, (): Lane => ({ sql: undefined, underWay: 0 }));
 
   async function load(): Promise<Sql> {
     const address = url();
@@ -29,7 +39,7 @@ export function createPostgres({ url, connectTimeoutSeconds = 3 }: PostgresOptio
     }
     const { default: postgres } = await import("postgres");
     return postgres(address, {
-      max: 4,
+      max: 1,
       connect_timeout: connectTimeoutSeconds,
       idle_timeout: 20,
       // The platform's pooler gives each transaction another session.
@@ -40,18 +50,24 @@ export function createPostgres({ url, connectTimeoutSeconds = 3 }: PostgresOptio
 
   return {
     async run(work) {
+      const lane = lanes.reduce((calmest, other) => other.underWay < calmest.underWay ? other : calmest);
+      lane.underWay++;
       try {
-        loading ??= load();
-        loading.catch(() => loading = undefined);
-        return await work(await loading);
+        lane.sql ??= load();
+        lane.sql.catch(() => lane.sql = undefined);
+        return await work(await lane.sql);
       } catch (error) {
         throw isUnreachable(error) ? new AppError("database_unavailable", { cause: error }) : error;
+      } finally {
+        lane.underWay--;
       }
     },
     async close() {
-      const sql = await loading?.catch(() => undefined);
-      loading = undefined;
-      await sql?.end({ timeout: 1 });
+      await Promise.all(lanes.map(async (lane) => {
+        const sql = await lane.sql?.catch(() => undefined);
+        lane.sql = undefined;
+        await sql?.end({ timeout: 1 });
+      }));
     },
   };
 }

@@ -19,4 +19,18 @@ comment on function public.authorize_request is
   'code: allowed, invalid_key, expired, revoked, forbidden_scope, forbidden_ip, forbidden_origin, rate_limited, quota_exceeded, organization_closed, payment_required. '
   'Codes (hint): unknown_metric, invalid_cost, invalid_request_id, request_id_reused.';
 
+-- For those who committed without waiting for the disk: until it has all that was committed so far. Who waits here holds
+-- no counter, so that requests of one organization wait for the disk together and not one after another.
+create function private.await_disk() returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if pg_catalog.pg_current_wal_flush_lsn() < pg_catalog.pg_current_wal_insert_lsn() then
+    -- A transaction of this message alone is committed as the server is set up to, and what came before it with it.
+    perform pg_catalog.pg_logical_emit_message(true, 'nectar', '');
+  end if;
+end
+$$;
+
 grant execute on function private.authorize_request, public.authorize_request to service_role;

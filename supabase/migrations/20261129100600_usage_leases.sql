@@ -32,11 +32,15 @@ begin
   where api_keys.id = (select key_id from private.api_key_secrets where hash = p_key_hash);
 
   for attempt in 1..20 loop
-    select * into counter from private.usage_counters
-    where organization_id = key.organization_id and metric = p_metric for no key update;
-    select * into key_counter from private.api_key_counters where key_id = key.id for no key update;
-    at_time := clock_timestamp();
+    -- Twice: who is refused without a look at the locked counters locks nothing; what allowed it may have changed since.
     decision := private.refusal(p_key_hash, p_scope, p_metric, 1, p_context);
+    if decision.code is null then
+      select * into counter from private.usage_counters
+      where organization_id = key.organization_id and metric = p_metric for no key update;
+      select * into key_counter from private.api_key_counters where key_id = key.id for no key update;
+      at_time := clock_timestamp();
+      decision := private.refusal(p_key_hash, p_scope, p_metric, 1, p_context);
+    end if;
     if decision.code is not null then
       return next;
       return;

@@ -77,7 +77,8 @@ begin
           -- strict: a list that holds an event is none
           sent_key text path 'strict $.idempotency_key' null on error,
           sent_metric text path '$.metric' null on error,
-          sent_quantity bigint path '$.quantity' null on error,
+          -- a number, and not the text of one
+          sent_quantity bigint path 'strict $.quantity ? (@.type() == "number")' null on error,
           sent_at timestamptz path '$.occurred_at' default '-infinity' on error,
           sent_application uuid path '$.application_id'
             default '00000000-0000-0000-0000-000000000000' on error,

@@ -27,6 +27,7 @@ insert into callers values
   ('private.billing_seats', 'service_role'),
   ('private.billing_state', 'service_role'),
   ('private.authorize_request', 'service_role'),
+  ('private.await_disk', ''),
   ('private.base62', ''),
   ('private.change_member_role', 'authenticated'),
   ('private.changed_columns', ''),

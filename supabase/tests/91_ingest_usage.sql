@@ -1,7 +1,7 @@
 -- Promise: of each event it is said what became of it; one that is sent again is counted once, however it was sent.
 begin;
 \ir support/tenants.psql
-select plan(47);
+select plan(53);
 
 insert into public.api_keys (id, organization_id, application_id, name, environment, scopes, prefix, last_four)
 select tests.id(key), tests.id(organization), tests.id(application), 'Key', 'live', array['applications.read'], 'nk_live_a', 'abcd'
@@ -46,6 +46,9 @@ from (values
   ('0 0 0:invalid_quantity', '{"quantity": 1.5}'), ('0 0 0:invalid_quantity', '{"quantity": 1000000000001}'),
   ('0 0 0:invalid_quantity', '{"quantity": 1e300}'), ('0 0 0:invalid_quantity', '{"quantity": null}'),
   ('0 0 0:invalid_quantity', '{"quantity": true}'), ('0 0 0:invalid_quantity', '{"quantity": "many"}'),
+  ('0 0 0:invalid_quantity', '{"quantity": "5"}'), ('0 0 0:invalid_quantity', '{"quantity": " 5 "}'),
+  ('0 0 0:invalid_quantity', '{"quantity": [5]}'), ('0 0 0:invalid_quantity', '{"quantity": 5.5e0}'),
+  ('1 0', '{"quantity": 1e3}'),
   ('0 0 0:invalid_occurred_at', '{"occurred_at": "yesterday evening"}'),
   ('0 0 0:invalid_occurred_at', '{"occurred_at": {}}'),
   ('0 0 0:too_old', jsonb_build_object('occurred_at', now() - interval '35 days 1 second')),
@@ -85,6 +88,11 @@ from (values
   ('{}'::jsonb, 'invalid_events'), ('null', 'invalid_events'),
   ((select jsonb_agg(n) from generate_series(1, 20001) as n), 'too_many_events')
 ) as cases (events, expected);
+
+select is(
+  tests.outcome($$select public.ingest_usage(tests.id('acme'), '[{"idempotency_key": "a\u0000"}]')$$), '22P05',
+  'a null character is none to PostgreSQL, which reads the batch before it is ours: all of it is refused'
+);
 
 select tests.become_postgres();
 -- The promise about time: as long as an event would be taken, its key is there.

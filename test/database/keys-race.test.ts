@@ -1,5 +1,6 @@
 import postgres, { type ISql, type Sql } from "postgres";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, test } from "vitest";
+import { createDecisions } from "../../functions/_shared/decisions.ts";
 import {
   account,
   addApplication,
@@ -60,6 +61,13 @@ afterEach(async () => {
   await other.crowd.disband();
 });
 
+/** As the functions ask. */
+const asServersAsk = (sql: Sql, hash: Buffer, context: object = {}) =>
+  createDecisions({ run: (work) => work(sql), close: async () => {} }).authorize(
+    { hash, scope: SCOPE, metric: METRIC, context },
+    1,
+  );
+
 /** Calls it `times` times on every connection, all at once, and counts the codes. */
 async function rush(times: number, call: (n: number) => Promise<{ code: string }>) {
   const codes: Record<string, number> = {};
@@ -74,9 +82,12 @@ async function rush(times: number, call: (n: number) => Promise<{ code: string }
   return codes;
 }
 
-test("a quota lets through its number, whatever comes at once", async () => {
+test.each([
+  ["within a transaction", decide],
+  ["as servers ask", asServersAsk],
+])("a quota lets through its number, whatever comes at once, asked %s", async (_, ask) => {
   await limitTo(sql, tenant.crowd.organization, { perMonth: 500 });
-  const codes = await rush(4, () => decide(sql, tenant.key.hash));
+  const codes = await rush(4, () => ask(sql, tenant.key.hash));
   expect(codes).toEqual({ allowed: 500, quota_exceeded: connections * 4 - 500 });
   expect(await account(sql, tenant.crowd.organization)).toEqual({ used: 500, logged: 500, leased: 0 });
 });
@@ -120,37 +131,62 @@ test.each([
   });
 });
 
-test("one request asked for many times at once is one", async () => {
+test.each([
+  ["within a transaction", decide],
+  ["as servers ask", asServersAsk],
+])("one request asked for many times at once is one, asked %s", async (_, ask) => {
   await limitTo(sql, tenant.crowd.organization, { perMonth: 20 });
-  const codes = await rush(2, (n) => decide(sql, tenant.key.hash, { request_id: `request ${n % 20}` }));
+  const codes = await rush(2, (n) => ask(sql, tenant.key.hash, { request_id: `request ${n % 20}` }));
   expect(codes).toEqual({ allowed: connections * 2 });
   expect(await account(sql, tenant.crowd.organization)).toEqual({ used: 20, logged: 20, leased: 0 });
   expect((await decide(sql, tenant.key.hash, { request_id: "request 20" })).code).toBe("quota_exceeded");
 });
 
-test("once revoke_api_key has returned, nothing is admitted, not even what was under way", async () => {
-  await limitTo(sql, tenant.crowd.organization, {});
-  let revoked = false;
-  const rushing = rush(1, async () => {
-    let decision = await decide(sql, tenant.key.hash);
-    while (!revoked && decision.code === "allowed") decision = await decide(sql, tenant.key.hash);
-    return decision;
-  });
-  const revoking = postgres(databaseUrl, { max: 1 });
-  const before = await account(sql, tenant.crowd.organization);
-  await revoking.begin(async (transaction) => {
-    const claims = JSON.stringify({ sub: tenant.owner, role: "authenticated" });
-    await transaction`
+test.each([
+  ["within a transaction", decide],
+  ["as servers ask", asServersAsk],
+])(
+  "once revoke_api_key has returned, nothing is admitted, not even what was under way, asked %s",
+  async (_, ask) => {
+    await limitTo(sql, tenant.crowd.organization, {});
+    let revoked = false;
+    const rushing = rush(1, async () => {
+      let decision = await ask(sql, tenant.key.hash);
+      while (!revoked && decision.code === "allowed") decision = await ask(sql, tenant.key.hash);
+      return decision;
+    });
+    const revoking = postgres(databaseUrl, { max: 1 });
+    const before = await account(sql, tenant.crowd.organization);
+    await revoking.begin(async (transaction) => {
+      const claims = JSON.stringify({ sub: tenant.owner, role: "authenticated" });
+      await transaction`
       select set_config('role', 'authenticated', true), set_config('request.jwt.claims', ${claims}, true)`;
-    await transaction`select public.revoke_api_key(${tenant.key.id})`;
-  });
-  const atReturn = await account(revoking, tenant.crowd.organization);
-  revoked = true;
-  await rushing;
-  expect(await account(sql, tenant.crowd.organization)).toEqual(atReturn);
-  expect(atReturn.used).toBeGreaterThanOrEqual(before.used);
-  expect((await decide(sql, tenant.key.hash)).code).toBe("revoked");
-  await revoking.end();
+      await transaction`select public.revoke_api_key(${tenant.key.id})`;
+    });
+    const atReturn = await account(revoking, tenant.crowd.organization);
+    revoked = true;
+    await rushing;
+    expect(await account(sql, tenant.crowd.organization)).toEqual(atReturn);
+    expect(atReturn.used).toBeGreaterThanOrEqual(before.used);
+    expect((await decide(sql, tenant.key.hash)).code).toBe("revoked");
+    await revoking.end();
+  },
+);
+
+test("what servers are told is allowed is on disk by then, and no answer leaves its setting behind", async () => {
+  await limitTo(sql, tenant.crowd.organization, {});
+  const durable = postgres(databaseUrl, { max: 1, connection: { synchronous_commit: "on" } });
+  for (let n = 0; n < 30; n++) {
+    const [before] = await durable<
+      { written: string }[]
+    >`select pg_current_wal_insert_lsn()::text as written`;
+    expect((await asServersAsk(durable, tenant.key.hash)).code).toBe("allowed");
+    const [after] = await durable`
+      select pg_current_wal_flush_lsn() > ${before?.written ?? ""}::text::pg_lsn as on_disk,
+        current_setting('synchronous_commit') as commits`;
+    expect(after).toEqual({ on_disk: true, commits: "on" });
+  }
+  await durable.end();
 });
 
 test("a key is rotated under load, and no request with either secret is refused", async () => {
@@ -291,15 +327,27 @@ test("two organizations never wait for each other", async () => {
   expect(await impatient(tenant.key.hash)).toMatchObject({ code: "allowed" });
 });
 
-test("who is refused waits for nobody", async () => {
+test.each([
+  ["a request", "select code from private.authorize_request($1, $2, $3)"],
+  ["a lease", "select code from public.lease_budget($1, $2, $3, 20)"],
+])("who is refused %s waits for nobody, and nobody waits for them", async (_, ask) => {
   await limitTo(sql, tenant.crowd.organization, { perMonth: 0 });
+  const refused = async (connection: ISql) => {
+    await connection`set local lock_timeout = '100ms'`;
+    const [decision] = await connection.unsafe(ask, [tenant.key.hash, SCOPE, METRIC]);
+    expect(decision?.["code"]).toBe("quota_exceeded");
+  };
+  const lock = (connection: ISql) =>
+    connection`
+      select from private.usage_counters join private.api_key_counters on key_id = ${tenant.key.id}
+      where organization_id = ${tenant.crowd.organization} for update nowait`;
   await sql.begin(async (holder) => {
-    await holder`select from private.usage_counters where organization_id = ${tenant.crowd.organization} for update`;
-    const refused = await sql.begin(async (transaction) => {
-      await transaction`set local lock_timeout = '100ms'`;
-      return await decide(transaction as unknown as Sql, tenant.key.hash);
-    });
-    expect(refused.code).toBe("quota_exceeded");
+    await lock(holder);
+    await sql.begin(refused);
+  });
+  await sql.begin(async (holder) => {
+    await refused(holder);
+    await sql.begin(lock);
   });
 });
 
