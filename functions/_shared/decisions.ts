@@ -120,8 +120,9 @@ async function ask(postgres: Postgres, statement: string): Promise<Row> {
 }
 
 /**
- * For a statement that commits without waiting for the disk. The counters are let go before the disk has the decision, and only the answer waits for it: otherwise each request of
- * an organization would wait for the disk after the one before. Both statements travel at once, on one connection.
+ * For a statement that commits without waiting for the disk: the counters are let go before the disk has the decision,
+ * and only the answer waits for it. Otherwise each request of an organization would wait for the disk after the one
+ * before. Both statements travel at once, on one connection.
  */
 async function askAndAwaitDisk(postgres: Postgres, statement: string): Promise<Row> {
   const [[row]] = await postgres.run((sql) =>
