@@ -11,6 +11,7 @@ export type Fault =
   | "reset_on_connect"
   | "reset_on_prelogin"
   | "reset_in_tls"
+  | "reset_on_hello"
   | "silent_in_tls"
   | "reset_on_login"
   | "silent_on_login"

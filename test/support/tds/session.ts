@@ -58,6 +58,7 @@ export function serveSession(
     }
     // The first record that is not wrapped ends the handshake.
     if (state === "handshake" && messages.atStart() && chunk[0] !== packetType.prelogin) state = "tls";
+    if (fault === "reset_on_hello" && state !== "start") return void socket.resetAndDestroy();
     if (state === "tls") tls?.records.write(chunk);
     else messages.read(chunk);
   }

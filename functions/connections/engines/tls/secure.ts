@@ -1,4 +1,4 @@
-import { type Duplex, pipeline, type Transform } from "node:stream";
+import type { Duplex, Transform } from "node:stream";
 import { isIP } from "node:net";
 import { connect, type ConnectionOptions, type TLSSocket } from "node:tls";
 import type { ConnectionRequest, TlsFacts, TlsMode } from "../../engine.ts";
@@ -133,15 +133,20 @@ async function byDeno(
   return { stream, facts: facts() };
 }
 
-/** What arrives at one goes out of the other, until either closes. */
+/**
+ * What arrives at one goes out of the other, and what arrived before the server ended as well. Piped by hand: `pipeline`
+ * makes errors, with their stacks, of every end, and most ends here are what was meant.
+ */
 function bridge(server: Duplex, far: Duplex, inwards: Transform[], outwards: Transform[]): void {
-  const close = () => {
-    server.destroy();
-    far.destroy();
-  };
+  const parts = [server, far, ...inwards, ...outwards];
+  const close = () => parts.forEach((part) => part.destroy());
+  for (const part of parts) part.once("error", close);
+  server.once("close", () => server.readableEnded || close());
   far.once("close", close);
-  pipeline([server, ...inwards, far], (error) => error && close());
-  pipeline([far, ...outwards, server], close);
+  // A stream that was gone before says nothing any more.
+  if (server.destroyed) close();
+  [...inwards, far].reduce((from, to) => from.pipe(to), server);
+  [...outwards, server].reduce((from, to) => from.pipe(to), far);
 }
 
 function factsOf(stream: TLSSocket): TlsFacts {
