@@ -7,6 +7,7 @@ import { AppError } from "../_shared/errors.ts";
 import { type Log, logToConsole } from "../_shared/log.ts";
 import { fetchObject } from "../_shared/stripe-fetch.ts";
 import { isOver, normalizeSubscription, withAllItems } from "../_shared/stripe-objects.ts";
+import { isPaidFor } from "../_shared/stripe-paid.ts";
 import type { StripeAccount } from "../_shared/stripe.ts";
 import { type Backend, type BillingContext, createBackend } from "./backend.ts";
 import { checkPreview, itemChanges, previewOf } from "./change.ts";
@@ -107,6 +108,7 @@ export function createApp(options: BillingOptions): FunctionApp {
     const opened = await open(c, input.organization_id);
     const { id, items } = required(opened.context);
     const chosen = await choose(opened.backend, opened.context, input, opened.livemode);
+    await refuseUnpaid(opened);
     const proration_date = Math.floor(clock() / 1000);
     const invoice = await ask(opened, (client) =>
       client.invoices.createPreview({
@@ -126,6 +128,7 @@ export function createApp(options: BillingOptions): FunctionApp {
     const opened = await open(c, input.organization_id);
     const { id, items } = required(opened.context);
     const chosen = await choose(opened.backend, opened.context, input, opened.livemode);
+    await refuseUnpaid(opened);
     const state = await write(opened, (client) =>
       client.subscriptions.update(id, {
         items: itemChanges(items, chosen),
@@ -144,9 +147,9 @@ export function createApp(options: BillingOptions): FunctionApp {
     const { id } = required(opened.context);
     const state = await write(
       opened,
-      (client) =>
+      async (client) =>
         when === "now"
-          ? client.subscriptions.cancel(id, { prorate: true, invoice_now: true })
+          ? client.subscriptions.cancel(id, { prorate: await isPaidFor(client, id), invoice_now: true })
           : client.subscriptions.update(id, { cancel_at_period_end: true }),
     );
     return c.json(state, 200);
@@ -194,6 +197,12 @@ function required(context: BillingContext) {
   const subscription = live(context);
   if (!subscription) throw new AppError("no_subscription");
   return subscription;
+}
+
+/** A change credits the rest of the period: of one that is paid for. */
+async function refuseUnpaid(opened: Opened): Promise<void> {
+  const { id } = required(opened.context);
+  if (!await ask(opened, (client) => isPaidFor(client, id))) throw new AppError("invoice_unpaid");
 }
 
 /** Changes the subscription, and stores what Stripe answered, so that the caller reads it at once. */

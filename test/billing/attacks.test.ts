@@ -7,8 +7,9 @@ import { createApp } from "../../functions/billing/app.ts";
 import { createLedger } from "../../functions/stripe-webhook/ledger.ts";
 import { plan } from "../../src/billing/plan-file.ts";
 import { syncPlans } from "../../src/billing/sync-plans.ts";
-import { CARD_THAT_PAYS } from "../../src/stack/stripe/cards.ts";
+import { CARD_THAT_FAILS, CARD_THAT_PAYS } from "../../src/stack/stripe/cards.ts";
 import { completeCheckout } from "../../src/stack/stripe/checkout.ts";
+import { HOUR } from "../../src/stack/stripe/periods.ts";
 import { createStripeStandIn } from "../../src/stack/stripe/stand-in.ts";
 import { pauseSubscription } from "../../src/stack/stripe/subscriptions.ts";
 import type { Database } from "../../types/database.ts";
@@ -248,12 +249,53 @@ describe("a subscription that is not what we think", () => {
     expect(await stored(id)).toMatchObject({ status: "active" });
   });
 
+  test("nothing to pay with, since the card was taken away: said so, and nothing is changed", async () => {
+    const { id, subscription } = await subscribed();
+    const customer = account.books.customers[String(subscription.customer)] as Stripe.Customer;
+    subscription.default_payment_method = null;
+    customer.invoice_settings.default_payment_method = null;
+    expect(await code("/change", id, choice("attacked-more_month_eur"))).toBe("payment_failed");
+    expect(await stored(id)).toMatchObject({ plan_key: "attacked" });
+  });
+
   test("another currency does not fit in, and nothing is asked of Stripe that it refuses", async () => {
     const { id } = await subscribed();
     for (const lookupKey of ["attacked_month_usd", "attacked-more_month_jpy"]) {
       expect(await code("/preview", id, choice(lookupKey))).toBe("prices_do_not_mix");
       expect(await code("/change", id, choice(lookupKey))).toBe("prices_do_not_mix");
     }
+  });
+});
+
+describe("a period that nobody has paid for", () => {
+  /** Renewed, and the renewal's payment failed, or is still to be tried. */
+  async function renewed(payment: "failed" | "to come") {
+    const { id, subscription } = await subscribed();
+    await call("/change", id, choice("attacked-more_month_eur"));
+    await stripe.subscriptions.update(subscription.id, { default_payment_method: CARD_THAT_FAILS });
+    const end = subscription.items.data[0]?.current_period_end ?? 0;
+    standIn.advance(end - account.now() + (payment === "failed" ? 2 * HOUR : 60));
+    expect(subscription.status).toBe(payment === "failed" ? "past_due" : "active");
+    return { id, subscription, customer: account.books.customers[String(subscription.customer)] };
+  }
+
+  test.each(["failed", "to come"] as const)(
+    "is not credited with its end: the payment %s",
+    async (payment) => {
+      const { id, subscription, customer } = await renewed(payment);
+      expect(await code("/cancel", id, { when: "now" })).toBe(200);
+      expect([subscription.status, customer]).toMatchObject(["canceled", { balance: 0 }]);
+    },
+  );
+
+  test.each(["failed", "to come"] as const)("nor with a change: the payment %s", async (payment) => {
+    const { id, subscription, customer } = await renewed(payment);
+    for (const path of ["/preview", "/change"]) expect(await code(path, id, choice())).toBe("invoice_unpaid");
+    expect(customer).toMatchObject({ balance: 0 });
+    await stripe.subscriptions.update(subscription.id, { default_payment_method: CARD_THAT_PAYS });
+    await stripe.invoices.pay(String(subscription.latest_invoice));
+    expect(await code("/change", id, choice())).toBe(200);
+    expect(customer).toMatchObject({ balance: expect.closeTo(-8000, -2) });
   });
 });
 
