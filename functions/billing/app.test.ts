@@ -123,6 +123,9 @@ const subscriptionAtStripe = {
   items: { has_more: false, data: [] },
 };
 
+/** A subscription, and the list of its invoices, none of which is open. */
+const paidFor = { ...subscriptionAtStripe, items: { data: [] }, data: [] };
+
 Deno.test("401: who is not signed in is not served, and Stripe is not asked", async () => {
   const { post, asked } = createTestApp();
   for (const path of ["/checkout", "/portal", "/preview", "/change", "/cancel", "/resume"]) {
@@ -210,6 +213,21 @@ Deno.test("4xx: what Stripe finds wrong with what the caller chose", async () =>
   for (const [error, code] of wrong) {
     const body = { error: { type: "invalid_request_error", message: "canary", ...error } };
     const { post } = createTestApp({ stripe: () => ({ status: 400, body }) });
+    await refusal(await post("/change", { price_id: "price_2" }), code);
+  }
+});
+
+Deno.test("4xx: what Stripe has no code for is known by its sentence", async () => {
+  const sentences: [string, ErrorCode][] = [
+    ["This customer has no attached payment source or default payment method.", "payment_failed"],
+    ["You cannot combine currencies on a single customer. This customer has a quote", "prices_do_not_mix"],
+    ["The currency of the selected prices (eur) does not match the customer currency", "prices_do_not_mix"],
+  ];
+  for (const [message, code] of sentences) {
+    const body = { error: { type: "invalid_request_error", message } };
+    const { post } = createTestApp({
+      stripe: (_, form) => form.size > 0 ? { status: 400, body } : { status: 200, body: paidFor },
+    });
     await refusal(await post("/change", { price_id: "price_2" }), code);
   }
 });

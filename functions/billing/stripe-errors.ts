@@ -34,8 +34,8 @@ export const isRefused = (error: unknown): boolean =>
 /**
  * Waits for Stripe, and answers for it.
  *
- * @throws {AppError} `payment_failed`, `unknown_price`, `preview_expired`, `validation_failed`, `billing_unavailable` or
- * `internal`.
+ * @throws {AppError} `payment_failed`, `prices_do_not_mix`, `unknown_price`, `preview_expired`, `validation_failed`,
+ * `billing_unavailable` or `internal`.
  */
 export async function fromStripe<T>(request: Promise<T>): Promise<T> {
   try {
@@ -47,10 +47,20 @@ export async function fromStripe<T>(request: Promise<T>): Promise<T> {
 
 function toAppError(error: unknown): unknown {
   if (!isStripeError(error)) return error;
-  const { type, code, param } = error;
+  const { type, code, param, message } = error;
   if (type === "StripeCardError") {
     const reason = error.decline_code || code;
     return new AppError("payment_failed", { cause: error, ...(reason && { details: { reason } }) });
+  }
+  // Of these two Stripe tells no code of their own.
+  if (/no attached payment source/.test(message)) {
+    const sentence = "There is nothing to pay with. Leave a card on the portal, then try again.";
+    return new AppError("payment_failed", { cause: error, message: sentence });
+  }
+  if (/combine currencies|match the customer currency/.test(message)) {
+    const sentence =
+      "What else the organization has at Stripe is in another currency. Choose a price in that one.";
+    return new AppError("prices_do_not_mix", { cause: error, message: sentence });
   }
   // Archived at Stripe, and not yet here.
   if (param?.endsWith("[price]")) return new AppError("unknown_price", { cause: error });
