@@ -88,6 +88,7 @@ export function createApp(options: BillingOptions): FunctionApp {
         chosen,
         successUrl,
         cancelUrl,
+        now: clock(),
       }));
     return c.json({ session_id: page.id, url: page.url }, 200);
   });

@@ -3,9 +3,11 @@ import { AppError } from "../_shared/errors.ts";
 /** What the SDK throws, by name: it is loaded only where it is used. See https://docs.stripe.com/api/errors */
 interface StripeError extends Error {
   type: string;
+  statusCode?: number;
   code?: string;
   param?: string;
   decline_code?: string;
+  headers?: Record<string, string>;
 }
 
 const isStripeError = (error: unknown): error is StripeError =>
@@ -21,11 +23,21 @@ export function isMissingCustomer(error: unknown): boolean {
   return own?.code === "resource_missing" && own.param === "customer";
 }
 
+/** Another request is at it just now: with the same idempotency key, for one. */
+const CONFLICT = 409;
+
 /** True when somebody used the same idempotency key for something else. */
-export const isTaken = (error: unknown): boolean => stripesOwn(error)?.type === "StripeIdempotencyError";
+export function isTaken(error: unknown): boolean {
+  const own = stripesOwn(error);
+  return own?.type === "StripeIdempotencyError" && own.statusCode !== CONFLICT;
+}
 
 /** True when Stripe itself failed: it does so again for the same idempotency key. */
 export const isFailure = (error: unknown): boolean => stripesOwn(error)?.type === "StripeAPIError";
+
+/** True when it is what Stripe said to an earlier request with the same idempotency key. */
+export const isRepeated = (error: unknown): boolean =>
+  stripesOwn(error)?.headers?.["idempotent-replayed"] === "true";
 
 /** True when Stripe finds the request wrong as things stand there, and not for what the caller chose. */
 export const isRefused = (error: unknown): boolean =>
@@ -71,6 +83,6 @@ function toAppError(error: unknown): unknown {
     return new AppError("validation_failed", { cause: error });
   }
   // Another request that Stripe finds wrong is our mistake; what else there is passes, or is the operator's to mend.
-  const ours = type === "StripeInvalidRequestError" && param !== "customer";
+  const ours = type === "StripeInvalidRequestError" && param !== "customer" && error.statusCode !== CONFLICT;
   return new AppError(ours ? "internal" : "billing_unavailable", { cause: error });
 }

@@ -25,11 +25,13 @@ const stripe = new Stripe("sk_test_standin", {
   httpClient: Stripe.createFetchHttpClient(standIn.fetchForSdk),
   maxNetworkRetries: 0,
 });
+let now = Date.now();
 const app = createApp({
   stripe: { livemode: false, client: () => Promise.resolve(stripe) },
   appUrl: () => "http://localhost:3000",
   returnOrigins: () => undefined,
   log: () => {},
+  clock: () => now,
   keys: {
     url: project.url,
     publishableKeys: { default: project.publishableKey },
@@ -202,6 +204,18 @@ describe("checkout", () => {
     expect(await code("/change", other, { price_id: archived.id })).toBe("unknown_price");
     expect(await code("/preview", other, { price_id: archived.id })).toBe("unknown_price");
   });
+});
+
+test("what Stripe refused is asked anew, though it repeats its refusals for a day", async () => {
+  const id = await organization();
+  const chosen = await stripe.prices.update(price("attacked_month_usd"), { active: false });
+  for (let click = 0; click < 6; click++) {
+    expect(await code("/checkout", id, { price_id: chosen.id })).toBe("unknown_price");
+  }
+  await stripe.prices.update(chosen.id, { active: true });
+  now += 60_000;
+  expect(await code("/checkout", id, { price_id: chosen.id })).toBe(200);
+  expect(openPages(id)).toHaveLength(1);
 });
 
 describe("a subscription that is not what we think", () => {
