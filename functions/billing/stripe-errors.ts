@@ -23,17 +23,14 @@ export function isMissingCustomer(error: unknown): boolean {
   return own?.code === "resource_missing" && own.param === "customer";
 }
 
-/** Another request is at it just now: with the same idempotency key, for one. */
-const CONFLICT = 409;
-
 /** True when somebody used the same idempotency key for something else. */
-export function isTaken(error: unknown): boolean {
-  const own = stripesOwn(error);
-  return own?.type === "StripeIdempotencyError" && own.statusCode !== CONFLICT;
-}
+export const isTaken = (error: unknown): boolean => stripesOwn(error)?.type === "StripeIdempotencyError";
 
-/** True when Stripe itself failed: it does so again for the same idempotency key. */
-export const isFailure = (error: unknown): boolean => stripesOwn(error)?.type === "StripeAPIError";
+/** True when Stripe itself failed: it does so again for the same idempotency key. In a conflict, another is at it just now. */
+export function isFailure(error: unknown): boolean {
+  const own = stripesOwn(error);
+  return own?.type === "StripeAPIError" && own.statusCode !== 409;
+}
 
 /** True when it is what Stripe said to an earlier request with the same idempotency key. */
 export const isRepeated = (error: unknown): boolean =>
@@ -83,6 +80,6 @@ function toAppError(error: unknown): unknown {
     return new AppError("validation_failed", { cause: error });
   }
   // Another request that Stripe finds wrong is our mistake; what else there is passes, or is the operator's to mend.
-  const ours = type === "StripeInvalidRequestError" && param !== "customer" && error.statusCode !== CONFLICT;
+  const ours = type === "StripeInvalidRequestError" && param !== "customer";
   return new AppError(ours ? "internal" : "billing_unavailable", { cause: error });
 }
