@@ -1,13 +1,20 @@
 import type Stripe from "stripe";
 
+/** What was billed of a subscription since its period began. */
+export interface Billed {
+  /** All of it. */
+  paid: boolean;
+  /** When last, in seconds since 1970. */
+  at: number;
+}
+
 /**
- * True when all is paid that was billed since the subscription's period began. Stripe credits what is left of a period also
- * when nobody has paid for it: whoever gives credit asks first.
- * See https://docs.stripe.com/billing/subscriptions/credit-proration-deferral
+ * Stripe credits what is left of a period also when nobody has paid for it, and from any moment in it that it is told:
+ * whoever gives credit asks first. See https://docs.stripe.com/billing/subscriptions/credit-proration-deferral
  */
-export async function isPaidFor(stripe: Stripe, id: string): Promise<boolean> {
+export async function billedOf(stripe: Stripe, id: string): Promise<Billed> {
   const { items } = await stripe.subscriptions.retrieve(id);
   const began = Math.min(...items.data.map((item) => item.current_period_start));
   const { data } = await stripe.invoices.list({ subscription: id, created: { gte: began }, limit: 100 });
-  return data.every(({ status }) => status === "paid");
+  return { paid: data.every(({ status }) => status === "paid"), at: data[0]?.created ?? began };
 }

@@ -25,13 +25,12 @@ const stripe = new Stripe("sk_test_standin", {
   httpClient: Stripe.createFetchHttpClient(standIn.fetchForSdk),
   maxNetworkRetries: 0,
 });
-let now = Date.now();
 const app = createApp({
   stripe: { livemode: false, client: () => Promise.resolve(stripe) },
   appUrl: () => "http://localhost:3000",
   returnOrigins: () => undefined,
   log: () => {},
-  clock: () => now,
+  clock: () => account.now() * 1000,
   keys: {
     url: project.url,
     publishableKeys: { default: project.publishableKey },
@@ -213,7 +212,7 @@ test("what Stripe refused is asked anew, though it repeats its refusals for a da
     expect(await code("/checkout", id, { price_id: chosen.id })).toBe("unknown_price");
   }
   await stripe.prices.update(chosen.id, { active: true });
-  now += 60_000;
+  standIn.advance(60);
   expect(await code("/checkout", id, { price_id: chosen.id })).toBe(200);
   expect(openPages(id)).toHaveLength(1);
 });
@@ -310,6 +309,32 @@ describe("a period that nobody has paid for", () => {
     await stripe.invoices.pay(String(subscription.latest_invoice));
     expect(await code("/change", id, choice())).toBe(200);
     expect(customer).toMatchObject({ balance: expect.closeTo(-8000, -2) });
+  });
+});
+
+describe("the moment of a preview", () => {
+  const dear = () => choice("attacked-more_month_eur");
+  async function previewed(): Promise<{ id: string; customer: unknown; proration_date: number }> {
+    const { id, subscription } = await subscribed();
+    const { body } = await call("/preview", id, dear());
+    standIn.advance(60);
+    const customer = account.books.customers[String(subscription.customer)];
+    return { id, customer, proration_date: Number(body["proration_date"]) };
+  }
+
+  test("is kept by nobody for a credit of time that was never charged", async () => {
+    const { id, customer, proration_date } = await previewed();
+    expect(await code("/change", id, dear())).toBe(200);
+    expect(await code("/change", id, { ...choice(), proration_date })).toBe("preview_expired");
+    expect(await code("/change", id, choice())).toBe(200);
+    expect(customer).toMatchObject({ balance: expect.closeTo(-8000, -2) });
+  });
+
+  test("is charged as it was shown", async () => {
+    const { id, proration_date } = await previewed();
+    expect(await code("/change", id, { ...dear(), proration_date })).toBe(200);
+    const latest = (await call("/invoices", id, { limit: "1" })).body["data"];
+    expect(latest).toMatchObject([{ total: 8000 }]);
   });
 });
 
