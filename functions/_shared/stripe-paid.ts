@@ -16,5 +16,7 @@ export async function billedOf(stripe: Stripe, id: string): Promise<Billed> {
   const { items } = await stripe.subscriptions.retrieve(id);
   const began = Math.min(...items.data.map((item) => item.current_period_start));
   const { data } = await stripe.invoices.list({ subscription: id, created: { gte: began }, limit: 100 });
-  return { paid: data.every(({ status }) => status === "paid"), at: data[0]?.created ?? began };
+  // One that was revised is void, and another stands for it.
+  const paid = data.every(({ status, latest_revision }) => status === "paid" || latest_revision);
+  return { paid, at: data[0]?.created ?? began };
 }

@@ -2,14 +2,16 @@ import assert from "node:assert/strict";
 import { pushSeats } from "./push-seats.ts";
 
 /** What Stripe is told of an organization of three members, that has so many seats and such an invoice. */
-async function toldOf(quantity: number, invoice: string) {
+async function toldOf(quantity: number, status: string, latest_revision: string | null = null) {
   const told: unknown[] = [];
   const client = {
     subscriptions: {
       retrieve: () => Promise.resolve({ items: { data: [{ current_period_start: 1 }] } }),
       update: (id: string, change: object) => Promise.resolve(told.push([id, change])),
     },
-    invoices: { list: () => Promise.resolve({ data: [{ status: "paid" }, { status: invoice }] }) },
+    invoices: {
+      list: () => Promise.resolve({ data: [{ status: "paid" }, { status, latest_revision }] }),
+    },
   };
   const row = {
     livemode: false,
@@ -32,6 +34,7 @@ const told = (proration_behavior: string) => [
 Deno.test("Stripe hears of the members, and charges or credits the rest of the period", async () => {
   assert.deepEqual(await toldOf(2, "paid"), told("create_prorations"));
   assert.deepEqual(await toldOf(4, "paid"), told("create_prorations"));
+  assert.deepEqual(await toldOf(4, "void", "in_2"), told("create_prorations"));
   assert.deepEqual(await toldOf(3, "paid"), []);
 });
 
