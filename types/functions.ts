@@ -1441,6 +1441,7 @@ export interface components {
           | "expired"
           | "revoked"
           | "payment_failed"
+          | "invoice_unpaid"
           | "limit_reached"
           | "payment_required"
           | "not_permitted"
@@ -3365,7 +3366,10 @@ export interface operations {
           "application/json": components["schemas"]["Error"];
         };
       };
-      /** @description `payment_failed`: The payment was declined. Use another card, then try again. */
+      /**
+       * @description `invoice_unpaid`: What was billed for this period is not paid yet. Pay it, or wait until it is, then try again.
+       *     `payment_failed`: The payment was declined. Use another card, then try again.
+       */
       402: {
         headers: {
           [name: string]: unknown;
@@ -3714,6 +3718,15 @@ export interface operations {
        *     `invalid_token`: The access token is not valid. Refresh the session and try again.
        */
       401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `invoice_unpaid`: What was billed for this period is not paid yet. Pay it, or wait until it is, then try again. */
+      402: {
         headers: {
           [name: string]: unknown;
         };

@@ -61,6 +61,10 @@ export const errorCodes = {
   expired: { status: 401, message: "The API key has expired. Use its successor, or make another." },
   revoked: { status: 401, message: "The API key was revoked. Make another." },
   payment_failed: { status: 402, message: "The payment was declined. Use another card, then try again." },
+  invoice_unpaid: {
+    status: 402,
+    message: "What was billed for this period is not paid yet. Pay it, or wait until it is, then try again.",
+  },
   limit_reached: {
     status: 402,
     message: "The organization has as much of it as its plan allows. Delete some, or choose a larger plan.",

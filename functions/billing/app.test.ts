@@ -123,6 +123,9 @@ const subscriptionAtStripe = {
   items: { has_more: false, data: [] },
 };
 
+/** A subscription, and the list of its invoices, none of which is open. */
+const paidFor = { ...subscriptionAtStripe, items: { data: [] }, data: [] };
+
 Deno.test("401: who is not signed in is not served, and Stripe is not asked", async () => {
   const { post, asked } = createTestApp();
   for (const path of ["/checkout", "/portal", "/preview", "/change", "/cancel", "/resume"]) {
@@ -193,6 +196,18 @@ Deno.test("503: Stripe away, busy or failing is not our caller's fault", async (
   }
 });
 
+Deno.test("503: beside one that is opening a page just now no second one is opened", async () => {
+  const body = {
+    error: { type: "invalid_request_error", code: "idempotency_key_in_use", message: "canary" },
+  };
+  const { post, asked } = createTestApp({
+    context: unsubscribed,
+    stripe: (_, form) => form.size > 0 ? { status: 409, body } : { status: 200, body: { data: [] } },
+  });
+  await refusal(await post("/checkout", { price_id: "price_1" }), "billing_unavailable");
+  assert.equal(asked.filter(({ form }) => form.size > 0).length, 1);
+});
+
 Deno.test("500: a request that Stripe finds wrong is our mistake, and its text stays in the log", async () => {
   const { post, lines } = createTestApp({
     stripe: () => ({ status: 400, body: { error: { type: "invalid_request_error", message: "canary" } } }),
@@ -210,6 +225,21 @@ Deno.test("4xx: what Stripe finds wrong with what the caller chose", async () =>
   for (const [error, code] of wrong) {
     const body = { error: { type: "invalid_request_error", message: "canary", ...error } };
     const { post } = createTestApp({ stripe: () => ({ status: 400, body }) });
+    await refusal(await post("/change", { price_id: "price_2" }), code);
+  }
+});
+
+Deno.test("4xx: what Stripe has no code for is known by its sentence", async () => {
+  const sentences: [string, ErrorCode][] = [
+    ["This customer has no attached payment source or default payment method.", "payment_failed"],
+    ["You cannot combine currencies on a single customer. This customer has a quote", "prices_do_not_mix"],
+    ["The currency of the selected prices (eur) does not match the customer currency", "prices_do_not_mix"],
+  ];
+  for (const [message, code] of sentences) {
+    const body = { error: { type: "invalid_request_error", message } };
+    const { post } = createTestApp({
+      stripe: (_, form) => form.size > 0 ? { status: 400, body } : { status: 200, body: paidFor },
+    });
     await refusal(await post("/change", { price_id: "price_2" }), code);
   }
 });

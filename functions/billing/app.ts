@@ -7,6 +7,7 @@ import { AppError } from "../_shared/errors.ts";
 import { type Log, logToConsole } from "../_shared/log.ts";
 import { fetchObject } from "../_shared/stripe-fetch.ts";
 import { isOver, normalizeSubscription, withAllItems } from "../_shared/stripe-objects.ts";
+import { billedOf } from "../_shared/stripe-paid.ts";
 import type { StripeAccount } from "../_shared/stripe.ts";
 import { type Backend, type BillingContext, createBackend } from "./backend.ts";
 import { checkPreview, itemChanges, previewOf } from "./change.ts";
@@ -87,6 +88,7 @@ export function createApp(options: BillingOptions): FunctionApp {
         chosen,
         successUrl,
         cancelUrl,
+        now: clock(),
       }));
     return c.json({ session_id: page.id, url: page.url }, 200);
   });
@@ -107,7 +109,7 @@ export function createApp(options: BillingOptions): FunctionApp {
     const opened = await open(c, input.organization_id);
     const { id, items } = required(opened.context);
     const chosen = await choose(opened.backend, opened.context, input, opened.livemode);
-    const proration_date = Math.floor(clock() / 1000);
+    const proration_date = Math.max(Math.floor(clock() / 1000), await lastBilled(opened));
     const invoice = await ask(opened, (client) =>
       client.invoices.createPreview({
         subscription: id,
@@ -122,10 +124,11 @@ export function createApp(options: BillingOptions): FunctionApp {
 
   app.openapi(routes.change, async (c) => {
     const { proration_date, ...input } = c.req.valid("json");
-    if (proration_date !== undefined) checkPreview(proration_date, clock());
     const opened = await open(c, input.organization_id);
     const { id, items } = required(opened.context);
     const chosen = await choose(opened.backend, opened.context, input, opened.livemode);
+    const billedAt = await lastBilled(opened);
+    if (proration_date !== undefined) checkPreview(proration_date, billedAt, clock());
     const state = await write(opened, (client) =>
       client.subscriptions.update(id, {
         items: itemChanges(items, chosen),
@@ -144,9 +147,12 @@ export function createApp(options: BillingOptions): FunctionApp {
     const { id } = required(opened.context);
     const state = await write(
       opened,
-      (client) =>
+      async (client) =>
         when === "now"
-          ? client.subscriptions.cancel(id, { prorate: true, invoice_now: true })
+          ? client.subscriptions.cancel(id, {
+            prorate: (await billedOf(client, id)).paid,
+            invoice_now: true,
+          })
           : client.subscriptions.update(id, { cancel_at_period_end: true }),
     );
     return c.json(state, 200);
@@ -194,6 +200,18 @@ function required(context: BillingContext) {
   const subscription = live(context);
   if (!subscription) throw new AppError("no_subscription");
   return subscription;
+}
+
+/**
+ * When the subscription was billed last, in seconds since 1970.
+ *
+ * @throws {AppError} `invoice_unpaid`: a change credits the rest of the period, of which nobody has paid all yet.
+ */
+async function lastBilled(opened: Opened): Promise<number> {
+  const { id } = required(opened.context);
+  const { paid, at } = await ask(opened, (client) => billedOf(client, id));
+  if (!paid) throw new AppError("invoice_unpaid");
+  return at;
 }
 
 /** Changes the subscription, and stores what Stripe answered, so that the caller reads it at once. */

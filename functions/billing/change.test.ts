@@ -52,11 +52,14 @@ Deno.test("who changes seats alone keeps the prices by usage that were bought wi
   ]);
 });
 
-Deno.test("a preview holds for an hour", () => {
-  const now = 1_800_000_000_500;
-  checkPreview(1_800_000_000 - 3600, now);
-  checkPreview(1_800_000_060, now);
-  for (const given of [1_800_000_000 - 3601, 1_800_000_061, 0]) {
-    assert.throws(() => checkPreview(given, now), { code: "preview_expired" });
+Deno.test("a preview holds for an hour, and until something is billed", () => {
+  const second = 1_800_000_000;
+  const now = second * 1000 + 500;
+  const check = (moment: number, billedAt: number) => checkPreview(moment, billedAt, now);
+  for (const [given, billedAt] of [[-3600, -9000], [60, -9000], [-20, -20], [5, 5]] as const) {
+    check(second + given, second + billedAt);
+  }
+  for (const [given, billedAt] of [[-3601, -9000], [61, -9000], [-21, -20], [0, 5]] as const) {
+    assert.throws(() => check(second + given, second + billedAt), { code: "preview_expired" });
   }
 });

@@ -33,10 +33,17 @@ export function itemChanges(items: Items, { plan, metered, addons }: Chosen): It
   ];
 }
 
-/** Checks the moment of a preview that is to be charged as it was shown. @throws {AppError} `preview_expired`. */
-export function checkPreview(moment: number, now: number): void {
-  const seconds = Math.floor(now / 1000);
-  if (moment > seconds + 60 || moment < seconds - PREVIEW_HOLDS) throw new AppError("preview_expired");
+/**
+ * Checks the moment of a preview that is to be charged as it was shown: of one before the last bill, something has changed
+ * since, and time would be credited that was charged for less.
+ *
+ * @throws {AppError} `preview_expired`.
+ */
+export function checkPreview(moment: number, billedAt: number, now: number): void {
+  const seconds = Math.max(Math.floor(now / 1000), billedAt);
+  if (moment > seconds + 60 || moment < Math.max(seconds - PREVIEW_HOLDS, billedAt)) {
+    throw new AppError("preview_expired");
+  }
 }
 
 /** What an invoice of a preview says, in the words of our schema. */

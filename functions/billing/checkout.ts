@@ -3,7 +3,7 @@ import { AppError } from "../_shared/errors.ts";
 import { isOver, normalizeSubscription, withAllItems } from "../_shared/stripe-objects.ts";
 import type { Backend } from "./backend.ts";
 import type { Chosen } from "./selection.ts";
-import { fromStripe, isFailure, isRefused, isTaken } from "./stripe-errors.ts";
+import { fromStripe, isFailure, isRefused, isRepeated, isTaken } from "./stripe-errors.ts";
 
 export interface CheckoutOptions {
   client: Stripe;
@@ -13,6 +13,8 @@ export interface CheckoutOptions {
   chosen: Chosen;
   successUrl: string;
   cancelUrl: string;
+  /** Milliseconds since 1970. */
+  now: number;
 }
 
 interface Page {
@@ -30,7 +32,7 @@ const ATTEMPTS = 4;
  * @throws {AppError} `already_subscribed`, and what `fromStripe` throws.
  */
 export async function openCheckout(options: CheckoutOptions): Promise<Page> {
-  const { client, customerId, chosen, successUrl, cancelUrl } = options;
+  const { client, customerId, chosen, successUrl, cancelUrl, now } = options;
   const choice = await digest([chosen, successUrl, cancelUrl]);
   let last: string | undefined;
   let failures = 0;
@@ -48,12 +50,13 @@ export async function openCheckout(options: CheckoutOptions): Promise<Page> {
     last = newest;
     try {
       // The key is made of the page before: of all who saw that one as the newest, one opens the next. Stripe repeats
-      // its own failures too for a day, to everybody who has the key.
-      const idempotencyKey = `nectar-checkout-${await digest([customerId, newest, failures])}`;
+      // failures and refusals too for a day, to everybody who has the key: what comes after one has another each minute.
+      const again = failures > 0 && [failures, Math.floor(now / 60_000)];
+      const idempotencyKey = `nectar-checkout-${await digest([customerId, newest, again])}`;
       return pageOf(await openPage(options, choice, idempotencyKey));
     } catch (error) {
       // Taken: somebody chose something else in this moment, and now there is their page.
-      if (!(isTaken(error) || isFailure(error)) || attempt === ATTEMPTS) throw error;
+      if (!(isTaken(error) || isFailure(error) || isRepeated(error)) || attempt === ATTEMPTS) throw error;
     }
   }
 }

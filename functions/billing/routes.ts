@@ -70,7 +70,7 @@ export function createRoutes(keys?: Partial<SupabaseEnv>) {
       request: body(schemas.previewInput),
       responses: {
         200: answer(schemas.preview),
-        ...errorResponses(...refusals, ...notSold, ...notThere),
+        ...errorResponses(...refusals, ...notSold, ...notThere, "invoice_unpaid"),
       },
     }),
     change: createRoute({
@@ -83,7 +83,14 @@ export function createRoutes(keys?: Partial<SupabaseEnv>) {
       request: body(schemas.changeInput),
       responses: {
         200: answer(schemas.subscription),
-        ...errorResponses(...refusals, ...notSold, ...notThere, "payment_failed", "preview_expired"),
+        ...errorResponses(
+          ...refusals,
+          ...notSold,
+          ...notThere,
+          "invoice_unpaid",
+          "payment_failed",
+          "preview_expired",
+        ),
       },
     }),
     cancel: createRoute({

@@ -1,6 +1,7 @@
 import type { SupabaseContext } from "@supabase/server";
 import type { Database } from "../../types/database.ts";
 import { dataOf } from "../_shared/database-errors.ts";
+import { billedOf } from "../_shared/stripe-paid.ts";
 import type { StripeAccount } from "../_shared/stripe.ts";
 import type { Consumer } from "./consumer.ts";
 
@@ -18,9 +19,11 @@ export const pushSeats = (account: StripeAccount): Consumer => ({
     if (!seats || seats.members === seats.quantity) return true;
     if (seats.livemode !== account.livemode) throw new Error("the subscription is of Stripe's other mode");
     const stripe = await account.client();
+    const prorated = seats.members > seats.quantity ||
+      (await billedOf(stripe, seats.stripe_subscription_id)).paid;
     await stripe.subscriptions.update(seats.stripe_subscription_id, {
       items: [{ id: seats.stripe_item_id, quantity: seats.members }],
-      proration_behavior: "create_prorations",
+      proration_behavior: prorated ? "create_prorations" : "none",
     });
     return true;
   },

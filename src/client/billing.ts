@@ -98,8 +98,8 @@ export function createBillingClient(supabase: SupabaseClient<Database>, function
       functions.POST("/billing/preview", body(organizationId, selection, options)),
 
     /**
-     * Changes plan, seats and add-ons at once, charging or crediting the rest of the period. A declined card changes nothing
-     * (`payment_failed`). Without a quantity, seats that were bought are kept.
+     * Changes plan, seats and add-ons at once, charging or crediting the rest of the period, once that is paid for
+     * (`invoice_unpaid`). A declined card changes nothing (`payment_failed`). Without a quantity, seats that were bought are kept.
      */
     change: (
       organizationId: string,

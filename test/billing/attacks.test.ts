@@ -7,8 +7,9 @@ import { createApp } from "../../functions/billing/app.ts";
 import { createLedger } from "../../functions/stripe-webhook/ledger.ts";
 import { plan } from "../../src/billing/plan-file.ts";
 import { syncPlans } from "../../src/billing/sync-plans.ts";
-import { CARD_THAT_PAYS } from "../../src/stack/stripe/cards.ts";
+import { CARD_THAT_FAILS, CARD_THAT_PAYS } from "../../src/stack/stripe/cards.ts";
 import { completeCheckout } from "../../src/stack/stripe/checkout.ts";
+import { HOUR } from "../../src/stack/stripe/periods.ts";
 import { createStripeStandIn } from "../../src/stack/stripe/stand-in.ts";
 import { pauseSubscription } from "../../src/stack/stripe/subscriptions.ts";
 import type { Database } from "../../types/database.ts";
@@ -29,6 +30,7 @@ const app = createApp({
   appUrl: () => "http://localhost:3000",
   returnOrigins: () => undefined,
   log: () => {},
+  clock: () => account.now() * 1000,
   keys: {
     url: project.url,
     publishableKeys: { default: project.publishableKey },
@@ -203,6 +205,18 @@ describe("checkout", () => {
   });
 });
 
+test("what Stripe refused is asked anew, though it repeats its refusals for a day", async () => {
+  const id = await organization();
+  const chosen = await stripe.prices.update(price("attacked_month_usd"), { active: false });
+  for (let click = 0; click < 6; click++) {
+    expect(await code("/checkout", id, { price_id: chosen.id })).toBe("unknown_price");
+  }
+  await stripe.prices.update(chosen.id, { active: true });
+  standIn.advance(60);
+  expect(await code("/checkout", id, { price_id: chosen.id })).toBe(200);
+  expect(openPages(id)).toHaveLength(1);
+});
+
 describe("a subscription that is not what we think", () => {
   const routes = [
     ["/change", () => choice("attacked-more_month_eur")],
@@ -248,12 +262,79 @@ describe("a subscription that is not what we think", () => {
     expect(await stored(id)).toMatchObject({ status: "active" });
   });
 
+  test("nothing to pay with, since the card was taken away: said so, and nothing is changed", async () => {
+    const { id, subscription } = await subscribed();
+    const customer = account.books.customers[String(subscription.customer)] as Stripe.Customer;
+    subscription.default_payment_method = null;
+    customer.invoice_settings.default_payment_method = null;
+    expect(await code("/change", id, choice("attacked-more_month_eur"))).toBe("payment_failed");
+    expect(await stored(id)).toMatchObject({ plan_key: "attacked" });
+  });
+
   test("another currency does not fit in, and nothing is asked of Stripe that it refuses", async () => {
     const { id } = await subscribed();
     for (const lookupKey of ["attacked_month_usd", "attacked-more_month_jpy"]) {
       expect(await code("/preview", id, choice(lookupKey))).toBe("prices_do_not_mix");
       expect(await code("/change", id, choice(lookupKey))).toBe("prices_do_not_mix");
     }
+  });
+});
+
+describe("a period that nobody has paid for", () => {
+  /** Renewed, and the renewal's payment failed, or is still to be tried. */
+  async function renewed(payment: "failed" | "to come") {
+    const { id, subscription } = await subscribed();
+    await call("/change", id, choice("attacked-more_month_eur"));
+    await stripe.subscriptions.update(subscription.id, { default_payment_method: CARD_THAT_FAILS });
+    const end = subscription.items.data[0]?.current_period_end ?? 0;
+    standIn.advance(end - account.now() + (payment === "failed" ? 2 * HOUR : 60));
+    expect(subscription.status).toBe(payment === "failed" ? "past_due" : "active");
+    return { id, subscription, customer: account.books.customers[String(subscription.customer)] };
+  }
+
+  test.each(["failed", "to come"] as const)(
+    "is not credited with its end: the payment %s",
+    async (payment) => {
+      const { id, subscription, customer } = await renewed(payment);
+      expect(await code("/cancel", id, { when: "now" })).toBe(200);
+      expect([subscription.status, customer]).toMatchObject(["canceled", { balance: 0 }]);
+    },
+  );
+
+  test.each(["failed", "to come"] as const)("nor with a change: the payment %s", async (payment) => {
+    const { id, subscription, customer } = await renewed(payment);
+    for (const path of ["/preview", "/change"]) expect(await code(path, id, choice())).toBe("invoice_unpaid");
+    expect(customer).toMatchObject({ balance: 0 });
+    await stripe.subscriptions.update(subscription.id, { default_payment_method: CARD_THAT_PAYS });
+    await stripe.invoices.pay(String(subscription.latest_invoice));
+    expect(await code("/change", id, choice())).toBe(200);
+    expect(customer).toMatchObject({ balance: expect.closeTo(-8000, -2) });
+  });
+});
+
+describe("the moment of a preview", () => {
+  const dear = () => choice("attacked-more_month_eur");
+  async function previewed(): Promise<{ id: string; customer: unknown; proration_date: number }> {
+    const { id, subscription } = await subscribed();
+    const { body } = await call("/preview", id, dear());
+    standIn.advance(60);
+    const customer = account.books.customers[String(subscription.customer)];
+    return { id, customer, proration_date: Number(body["proration_date"]) };
+  }
+
+  test("is kept by nobody for a credit of time that was never charged", async () => {
+    const { id, customer, proration_date } = await previewed();
+    expect(await code("/change", id, dear())).toBe(200);
+    expect(await code("/change", id, { ...choice(), proration_date })).toBe("preview_expired");
+    expect(await code("/change", id, choice())).toBe(200);
+    expect(customer).toMatchObject({ balance: expect.closeTo(-8000, -2) });
+  });
+
+  test("is charged as it was shown", async () => {
+    const { id, proration_date } = await previewed();
+    expect(await code("/change", id, { ...dear(), proration_date })).toBe(200);
+    const latest = (await call("/invoices", id, { limit: "1" })).body["data"];
+    expect(latest).toMatchObject([{ total: 8000 }]);
   });
 });
 

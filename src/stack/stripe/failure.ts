@@ -36,3 +36,11 @@ export function declined(): StripeFailure {
     message: "Your card was declined.",
   });
 }
+
+/** As Stripe words it where there is no card at all. */
+export const nothingToPayWith = (): StripeFailure =>
+  invalid(
+    "This customer has no attached payment source or default payment method.",
+    undefined,
+    "resource_missing",
+  );

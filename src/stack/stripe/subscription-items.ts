@@ -132,10 +132,10 @@ export function usageLine(
   return { ...line, quantity: usage, quantity_decimal: decimal(usage) };
 }
 
-/** Credits what is left of a period that was paid for. */
+/** Credits what is left of a period that was billed: as on Stripe, whether it was paid for or not. */
 export function unusedLines(subscription: Stripe.Subscription, at: number): Stripe.InvoiceLineItem[] {
   const { start, end } = periodOf(subscription);
-  if (subscription.status !== "active" || end <= start) return [];
+  if (!["active", "past_due", "unpaid"].includes(subscription.status) || end <= start) return [];
   const left = Math.max(0, end - at) / (end - start);
   return subscription.items.data
     .map((item) => ({ item, amount: -Math.round(amountOf(item) * left) }))

@@ -1,7 +1,7 @@
 import type Stripe from "stripe";
 import { type Account, findCustomer, newId } from "./account.ts";
 import { attachCard, cardOf } from "./cards.ts";
-import { declined, invalid } from "./failure.ts";
+import { declined, invalid, nothingToPayWith } from "./failure.ts";
 import { closeInvoice, composeInvoice, draftInvoice, finalizeInvoice } from "./invoices.ts";
 import { attemptPayment, bill } from "./payments.ts";
 import { DAY } from "./periods.ts";
@@ -125,9 +125,7 @@ export function createSubscription(account: Account, given: NewSubscription): St
     period,
   };
   const mustPay = given.paymentBehavior === "error_if_incomplete";
-  if (mustPay && composeInvoice(account, basis).amount_due > 0 && cardOf(account, subscription) !== "pays") {
-    throw declined();
-  }
+  if (mustPay && composeInvoice(account, basis).amount_due > 0) expectCard(account, subscription);
 
   account.books.subscriptions[id] = subscription;
   account.emit("customer.subscription.created", subscription);
@@ -137,6 +135,13 @@ export function createSubscription(account: Account, given: NewSubscription): St
     bill(account, basis);
   }
   return subscription;
+}
+
+/** @throws {StripeFailure} when there is no card, or one that fails. */
+function expectCard(account: Account, subscription: Stripe.Subscription): void {
+  const card = cardOf(account, subscription);
+  if (card === "none") throw nothingToPayWith();
+  if (card === "fails") throw declined();
 }
 
 export interface SubscriptionUpdate {
@@ -168,7 +173,7 @@ export function updateSubscription(
   const billsNow = after?.newPeriod !== undefined || (behavior === "always_invoice" && lines.length > 0);
   const total = lines.reduce((sum, { amount }) => sum + amount, 0);
   if (billsNow && given.paymentBehavior === "error_if_incomplete" && total > 0) {
-    if (cardOf(account, subscription) !== "pays") throw declined();
+    expectCard(account, subscription);
   }
 
   change(account, subscription, (draft) => {
