@@ -53,10 +53,20 @@ export interface Decision {
   rateRemaining: number | null;
 }
 
+/** Budget taken in advance. */
+export interface Lease {
+  id: string;
+  granted: number;
+  /** For how long it may be spent from the answer on: less than was asked for where the month ends, or what the plan grants. */
+  seconds: number;
+  /** Whether the key is good for some addresses, origins or workflows alone. */
+  restricted: boolean;
+}
+
 /** Budget taken in advance, or why there is none. */
 export interface Grant {
   decision: Decision;
-  lease: { id: string; granted: number; restricted: boolean } | undefined;
+  lease: Lease | undefined;
 }
 
 /** The database's answers: each call is one round trip. Throws `database_unavailable` when it is away. */
@@ -81,14 +91,17 @@ export function createDecisions(postgres: Postgres): Decisions {
     async lease({ hash, scope, metric, context }, amount, ttlSeconds) {
       const row = await ask(
         postgres,
-        `select * from public.lease_budget(${bytes(hash)}, ${text(scope)}, ${text(metric)}, ${
-          number(amount)
-        }, ${number(ttlSeconds)}, ${text(JSON.stringify(context))}::jsonb)`,
+        `select *, extract(epoch from expires_at - clock_timestamp())::float8 as seconds from public.lease_budget(${
+          bytes(hash)
+        }, ${text(scope)}, ${text(metric)}, ${number(amount)}, ${number(ttlSeconds)}, ${
+          text(JSON.stringify(context))
+        }::jsonb)`,
       );
       const lease = row["lease_id"]
         ? {
           id: String(row["lease_id"]),
           granted: Number(row["granted"]),
+          seconds: Number(row["seconds"]),
           restricted: row["restricted"] === true,
         }
         : undefined;
