@@ -52,7 +52,6 @@ insert into callers values
   ('private.create_usage_partitions', ''),
   ('private.custom_access_token_hook', 'supabase_auth_admin'),
   ('private.data_keys_to_rewrap', 'service_role'),
-  ('private.decide', ''),
   ('private.decline_invitation', 'authenticated'),
   ('private.delete_account', 'authenticated'),
   ('private.delete_done_outbox', ''),
@@ -255,8 +254,6 @@ select results_eq(
 select is_empty(
   $$select proname from pg_proc
     where pronamespace in ('public'::regnamespace, 'private'::regnamespace) and prokind <> 'a'
-      -- A procedure that commits can have none. It is called by this database's owner.
-      and not (oid = 'private.decide'::regproc and not prosecdef)
       and not coalesce(
         case when prosecdef then 'search_path=pg_catalog, pg_temp' else 'search_path=""' end = any (proconfig), false
       )$$,

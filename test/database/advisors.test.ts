@@ -5,16 +5,12 @@ import { cliEnvironment } from "../../src/stack/postgres/migrations.ts";
 import { repository } from "../../src/stack/repository.ts";
 
 // https://supabase.com/docs/guides/database/database-advisors
-test("the platform's advisors find nothing at WARN or above, but for one procedure that commits", async () => {
+test("the platform's advisors find nothing at WARN or above", async () => {
   const { stdout } = await promisify(execFile)(
     repository("node_modules/.bin/supabase"),
     ["db", "advisors", `--remote=${inject("project").databaseUrl}`, "--level=warn", "--output-format=json"],
     { cwd: repository(), env: cliEnvironment },
   );
-  const { results } = JSON.parse(stdout) as { results: { level: string; detail: string }[] };
-  const found = results.filter(({ level }) => level === "WARN" || level === "ERROR");
-  // A procedure that commits can have no search_path of its own. It names all it uses with the schema.
-  expect(found.map(({ detail }) => detail)).toEqual([
-    "Function `private.decide` has a role mutable search_path",
-  ]);
+  const found = JSON.parse(stdout) as unknown;
+  expect(JSON.stringify(found)).not.toMatch(/"level":"(WARN|ERROR)"/);
 });
