@@ -121,7 +121,8 @@ type Row = Record<string, unknown>;
 
 // Parameters would cost a round trip of their own: the platform's pooler keeps no prepared statements, so their types
 // would be asked for each time. Every value is written in hexadecimal digits, and none can end its literal.
-const hex = (value: Uint8Array) => Array.from(value, (byte) => byte.toString(16).padStart(2, "0")).join("");
+const digits = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+const hex = (value: Uint8Array) => value.reduce((written, byte) => written + digits[byte], "");
 const bytes = (value: Uint8Array) => `'\\x${hex(value)}'::bytea`;
 const text = (value: string) => `convert_from(${bytes(new TextEncoder().encode(value))}, 'UTF8')`;
 const number = (value: number) => String(Math.trunc(value));

@@ -15,7 +15,7 @@ export interface PostgresOptions {
 /** The database itself, past the API and its row security: connected at first use and kept for later requests. */
 export interface Postgres {
   /**
-   * Runs `work` on one connection.
+   * Runs `work` on one connection: what it sends at once is carried out in that order.
    *
    * @throws {AppError} `database_unavailable` when it cannot be reached, or does not answer.
    */
@@ -31,7 +31,7 @@ interface Lane {
 export function createPostgres(
   { url, connectTimeoutSeconds = 3, answerTimeoutSeconds = 15, connections = 4 }: PostgresOptions,
 ): Postgres {
-  // Not a pool of the driver's: a connection that falls silent is ended without the others.
+  // Not a pool of the driver's, where any statement may go to any connection. One that falls silent is ended alone.
   const lanes = Array.from({ length: connections }, (): Lane => ({ sql: undefined, underWay: 0 }));
 
   async function load(): Promise<Sql> {
