@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import postgres, { type Sql } from "postgres";
 import { createDecisions } from "../functions/_shared/decisions.ts";
 import { createLeases } from "../functions/_shared/lease.ts";
+import { createPostgres } from "../functions/_shared/postgres.ts";
 import { withThrowawayDatabase } from "../src/stack/postgres/throwaway.ts";
 import type { Benchmark, Report } from "./bench.ts";
 import { median } from "./side-by-side.ts";
@@ -35,22 +36,16 @@ async function measure(url: string, durable: boolean, report: Report): Promise<v
   const decideInOne = (hash: Buffer) =>
     sql`select allowed, code, remaining from private.authorize_request(
       ${hash}, 'applications.read', 'api_requests', 1, ${sql.json({ request_id: randomUUID() })})`;
-  // As functions ask: the counters are let go before the disk has the decision, and the answer waits for it.
-  const lanes = Array.from({ length: CONNECTIONS }, () => postgres(url, { max: 1, onnotice() {} }));
-  const decide = async (hash: Buffer) => {
-    const lane = lanes.pop() as Sql;
-    await Promise.all([
-      lane`
-        select allowed, code, remaining, set_config('synchronous_commit', 'off', true) from private.authorize_request(
-          ${hash}, 'applications.read', 'api_requests', 1, ${lane.json({ request_id: randomUUID() })})`,
-      lane`select private.await_disk()`,
-    ]);
-    lanes.push(lane);
-  };
-  const leases = createLeases({
-    decisions: createDecisions({ run: (work) => work(sql), close: async () => {} }),
+  // As functions ask, from as many connections.
+  const servers = createPostgres({ url: () => url, connections: CONNECTIONS });
+  const decisions = createDecisions(servers);
+  const ask = (hash: Buffer) => ({
+    hash,
+    scope: "applications.read",
+    metric: "api_requests",
+    context: { request_id: randomUUID() },
   });
-  const request = { hash: hot, scope: "applications.read", metric: "api_requests", context: {} };
+  const leases = createLeases({ decisions });
   const any = () => Math.floor(Math.random() * TENANTS);
 
   const variants: Record<string, () => Promise<unknown>> = {
@@ -64,17 +59,17 @@ async function measure(url: string, durable: boolean, report: Report): Promise<v
       from counted
       on conflict do nothing
       returning quantity`,
-    decide: () => decide(hot),
+    decide: () => decisions.authorize(ask(hot), 1),
     decide_in_one_transaction: () => decideInOne(hot),
     update_1000: () => sql`update private.bench_rows set n = n + 1 where id = ${any()} returning n`,
-    decide_1000: () => decide(keys[any()] as Buffer),
-    lease: () => leases.decide(request, 1),
+    decide_1000: () => decisions.authorize(ask(keys[any()] as Buffer), 1),
+    lease: () => leases.decide(ask(hot), 1),
   };
   const rates = await inTurns(variants, (round) =>
     report.step(`${durable ? "on disk" : "in memory"}: round ${round}`),
   );
   await leases.close();
-  await Promise.all([sql, ...lanes].map((lane) => lane.end()));
+  await Promise.all([sql.end(), servers.close()]);
 
   for (const [name, samples] of Object.entries(rates)) {
     report.row({

@@ -1873,7 +1873,7 @@ export interface components {
       events: components["schemas"]["UsageEvent"][];
     };
     UsageEvent: {
-      /** @description Facts of your own, at most 1 KiB. */
+      /** @description Facts of your own, at most 1 KiB as stored. */
       dimensions?: Record<string, never>;
       idempotency_key: string;
       /** @example rows_read */

@@ -53,10 +53,20 @@ export interface Decision {
   rateRemaining: number | null;
 }
 
+/** Budget taken in advance. */
+export interface Lease {
+  id: string;
+  granted: number;
+  /** For how long it may be spent from the answer on: less than was asked for where the month ends, or what the plan grants. */
+  seconds: number;
+  /** Whether the key is good for some addresses, origins or workflows alone. */
+  restricted: boolean;
+}
+
 /** Budget taken in advance, or why there is none. */
 export interface Grant {
   decision: Decision;
-  lease: { id: string; granted: number; restricted: boolean } | undefined;
+  lease: Lease | undefined;
 }
 
 /** The database's answers: each call is one round trip. Throws `database_unavailable` when it is away. */
@@ -81,14 +91,17 @@ export function createDecisions(postgres: Postgres): Decisions {
     async lease({ hash, scope, metric, context }, amount, ttlSeconds) {
       const row = await ask(
         postgres,
-        `select * from public.lease_budget(${bytes(hash)}, ${text(scope)}, ${text(metric)}, ${
-          number(amount)
-        }, ${number(ttlSeconds)}, ${text(JSON.stringify(context))}::jsonb)`,
+        `select *, extract(epoch from expires_at - clock_timestamp())::float8 as seconds from public.lease_budget(${
+          bytes(hash)
+        }, ${text(scope)}, ${text(metric)}, ${number(amount)}, ${number(ttlSeconds)}, ${
+          text(JSON.stringify(context))
+        }::jsonb)`,
       );
       const lease = row["lease_id"]
         ? {
           id: String(row["lease_id"]),
           granted: Number(row["granted"]),
+          seconds: Number(row["seconds"]),
           restricted: row["restricted"] === true,
         }
         : undefined;
@@ -108,7 +121,8 @@ type Row = Record<string, unknown>;
 
 // Parameters would cost a round trip of their own: the platform's pooler keeps no prepared statements, so their types
 // would be asked for each time. Every value is written in hexadecimal digits, and none can end its literal.
-const hex = (value: Uint8Array) => Array.from(value, (byte) => byte.toString(16).padStart(2, "0")).join("");
+const digits = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+const hex = (value: Uint8Array) => value.reduce((written, byte) => written + digits[byte], "");
 const bytes = (value: Uint8Array) => `'\\x${hex(value)}'::bytea`;
 const text = (value: string) => `convert_from(${bytes(new TextEncoder().encode(value))}, 'UTF8')`;
 const number = (value: number) => String(Math.trunc(value));

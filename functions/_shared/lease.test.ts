@@ -25,7 +25,7 @@ const ask = (context: Request["context"] = {}, hash = 1): Request => ({
 });
 
 /** A database with so much left, which keeps what it is asked, and a clock that is moved by hand. */
-function createWorld({ left = 1_000_000, restricted = false } = {}) {
+function createWorld({ left = 1_000_000, restricted = false, seconds = 2 } = {}) {
   const world = {
     left,
     now: 0,
@@ -60,7 +60,7 @@ function createWorld({ left = 1_000_000, restricted = false } = {}) {
       world.left -= granted;
       const id = `lease ${world.calls.length}`;
       world.open.set(id, granted);
-      return { decision: decision("allowed"), lease: { id, granted, restricted: world.restricted } };
+      return { decision: decision("allowed"), lease: { id, granted, seconds, restricted: world.restricted } };
     },
     giveBack(id, spent) {
       world.calls.push(`return ${spent}`);
@@ -116,6 +116,15 @@ Deno.test("a block is not spent after its end, and a revoked key is refused from
   world.move(1);
   assert.equal((await leases.decide(ask(), 1)).code, "revoked");
   assert.equal((await leases.decide(ask(), 1)).code, "revoked");
+});
+
+Deno.test("a block that the database ends sooner, with its month, is not spent after that", async () => {
+  const { world, leases } = createWorld({ seconds: 0.5 });
+  await leases.decide(ask(), 1);
+  world.move(499);
+  await leases.decide(ask(), 1);
+  world.move(1);
+  assert.deepEqual(world.calls, ["lease 8", "return 2"]);
 });
 
 Deno.test("a block whose timer is late is not spent either", async () => {
@@ -181,13 +190,26 @@ Deno.test("a key that falls idle is asked for less", async () => {
   assert.deepEqual(world.calls, ["lease 8", "return 8", "lease 16", "return 1", "lease 8"]);
 });
 
+Deno.test("a key that stays idle is forgotten, and begins anew", async () => {
+  const { world, leases } = createWorld();
+  for (let n = 0; n < 100; n++) await leases.decide(ask(), 1);
+  world.move(2000);
+  world.move(2000);
+  world.calls.length = 0;
+  await leases.decide(ask(), 1);
+  assert.deepEqual(world.calls, ["lease 8"]);
+});
+
 Deno.test("a lease that cannot be returned is told of, and nothing breaks", async () => {
   const failures: unknown[] = [];
   const leases = createLeases({
     decisions: {
       authorize: () => Promise.resolve(decision("allowed")),
       lease: () =>
-        Promise.resolve({ decision: decision("allowed"), lease: { id: "x", granted: 8, restricted: false } }),
+        Promise.resolve({
+          decision: decision("allowed"),
+          lease: { id: "x", granted: 8, seconds: 2, restricted: false },
+        }),
       giveBack: () => Promise.reject(new Error("away")),
     },
     after: () => {},
@@ -206,7 +228,7 @@ Deno.test("a database that is away is an error for everybody who waits, and aske
       lease: () =>
         away ? Promise.reject(new Error("away")) : Promise.resolve({
           decision: decision("allowed"),
-          lease: { id: "x", granted: 8, restricted: false },
+          lease: { id: "x", granted: 8, seconds: 2, restricted: false },
         }),
       giveBack: () => Promise.resolve(true),
     },

@@ -117,15 +117,19 @@ export function createLeases(options: LeaseOptions): Leases {
       decision,
       granted: lease.granted,
       spent: 0,
-      endsAt: asked + ttlSeconds * 1000,
+      endsAt: asked + lease.seconds * 1000,
     };
     holder.block = block;
     after(Math.max(0, block.endsAt - clock()), () => {
       if (holder.block !== block) return;
       if (block.spent < block.granted / 2) holder.size = Math.max(least, Math.floor(holder.size / 2));
-      // An idle key is forgotten with its size.
-      if (block.spent === 0 && !holder.taking) budgets.delete(holder.name);
       end(holder);
+      // A key that stays idle is forgotten with its size.
+      after(ttlSeconds * 1000, () => {
+        if (!holder.block && !holder.taking && budgets.get(holder.name) === holder) {
+          budgets.delete(holder.name);
+        }
+      });
     });
     return decision;
   }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import process from "node:process";
 import { AppError } from "./errors.ts";
 import { createPostgres, type Postgres } from "./postgres.ts";
-import { closedPort, listenSilently } from "./testing.ts";
+import { closedPort, listenSilently, startPostgresThatSays } from "./testing.ts";
 
 const one = (postgres: Postgres) => postgres.run((sql) => sql`select 1 as one`);
 
@@ -33,6 +33,26 @@ Deno.test("503 when the server does not answer", async () => {
   await assert.rejects(one(postgres), assertUnavailable);
   await postgres.close();
   silent.close();
+});
+
+Deno.test("503 when a connection falls silent, and the next request has a new one", async () => {
+  const server = startPostgresThatSays();
+  const url = `postgresql://postgres@127.0.0.1:${server.port}/x`;
+  const postgres = createPostgres({ url: () => url, answerTimeoutSeconds: 0.2, connections: 1 });
+  await assert.rejects(one(postgres), assertUnavailable);
+  await assert.rejects(one(postgres), assertUnavailable);
+  assert.equal(server.connections(), 2);
+  await postgres.close();
+  server.close();
+});
+
+Deno.test("503 when a pooler has no connection, whatever its code", async () => {
+  const server = startPostgresThatSays("SFATAL\0VFATAL\0CXX000\0M(ECHECKOUTTIMEOUT) no connection\0\0");
+  const url = `postgresql://postgres@127.0.0.1:${server.port}/x`;
+  const postgres = createPostgres({ url: () => url });
+  await assert.rejects(one(postgres), assertUnavailable);
+  await postgres.close();
+  server.close();
 });
 
 Deno.test({

@@ -47,6 +47,42 @@ export function listenSilently(): { port: number; close: () => void } {
   };
 }
 
+/** A PostgreSQL that lets everybody in, and answers what it is asked then with this error, or with nothing at all. */
+export function startPostgresThatSays(error?: string) {
+  const message = (type: string, body: string) => {
+    const bytes = new TextEncoder().encode(`${type}\0\0\0\0${body}`);
+    new DataView(bytes.buffer).setUint32(1, bytes.length - 1);
+    return bytes;
+  };
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const connections: Deno.Conn[] = [];
+  const converse = async (connection: Deno.Conn) => {
+    const buffer = new Uint8Array(4096);
+    await connection.read(buffer);
+    await connection.write(message("R", "\0\0\0\0"));
+    await connection.write(message("Z", "I"));
+    await connection.read(buffer);
+    if (error === undefined) return;
+    await connection.write(message("E", error));
+    connection.closeWrite();
+  };
+  const accepting = (async () => {
+    for await (const connection of listener) {
+      connections.push(connection);
+      converse(connection).catch(() => {});
+    }
+  })();
+  return {
+    port: listener.addr.port,
+    connections: () => connections.length,
+    close: () => {
+      listener.close();
+      accepting.catch(() => {});
+      for (const connection of connections) connection.close();
+    },
+  };
+}
+
 /** A loopback port on which nothing listens, below those that connections leave from: one of these could meet itself. */
 export function closedPort(): number {
   for (;;) {

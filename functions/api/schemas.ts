@@ -18,7 +18,7 @@ const usageEvent = z.unknown().openapi("UsageEvent", {
       format: "date-time",
       description: "Default now. Up to 35 days ago, up to an hour ahead.",
     },
-    dimensions: { type: "object", description: "Facts of your own, at most 1 KiB." },
+    dimensions: { type: "object", description: "Facts of your own, at most 1 KiB as stored." },
   },
   required: ["idempotency_key", "metric", "quantity"],
 });

@@ -12,6 +12,7 @@ const payload = {
   period_start: "2026-11-01T00:00:00+00:00",
   period_end: "2026-12-01T00:00:00+00:00",
 };
+const clock = () => Date.parse("2026-11-20T12:00:00Z");
 const entry = { id: 1, organization_id: crypto.randomUUID(), payload, attempts: 1 };
 
 /** The one query that is made, with its filters kept. */
@@ -42,7 +43,7 @@ const member = { users: { email: "ada@example.com" }, organizations: { name: "Ac
 Deno.test("the member is told", async () => {
   const { mailer, sent } = createFakeMailer();
   const { admin, filters } = createFakeAdmin(member);
-  assert.equal(await sendLimitAlert(() => mailer).consume(entry, () => false, admin), true);
+  assert.equal(await sendLimitAlert(() => mailer, clock).consume(entry, () => false, admin), true);
   assert.deepEqual(sent.map(({ to, subject }) => [to, subject]), [
     ["ada@example.com", "Acme has used 80 % of this month's api_requests"],
   ]);
@@ -61,15 +62,25 @@ Deno.test("who has left, or has no address, is not", async () => {
   const { mailer, sent } = createFakeMailer();
   for (const gone of [null, { ...member, users: { email: null } }]) {
     const { admin } = createFakeAdmin(gone);
-    assert.equal(await sendLimitAlert(() => mailer).consume(entry, () => false, admin), true);
+    assert.equal(await sendLimitAlert(() => mailer, clock).consume(entry, () => false, admin), true);
   }
   assert.deepEqual(sent, []);
+});
+
+Deno.test("nobody hears of a month that is long over", async () => {
+  const { mailer, sent } = createFakeMailer();
+  const { admin } = createFakeAdmin(member);
+  for (const at of ["2026-12-02T00:00:00Z", "2026-12-02T00:00:01Z"]) {
+    const consumer = sendLimitAlert(() => mailer, () => Date.parse(at));
+    assert.equal(await consumer.consume(entry, () => false, admin), true);
+  }
+  assert.equal(sent.length, 1);
 });
 
 Deno.test("a mail that fails leaves the entry open; so does a backend without mails", async () => {
   const { mailer } = createFakeMailer(true);
   const { admin } = createFakeAdmin(member);
-  await assert.rejects(() => sendLimitAlert(() => mailer).consume(entry, () => false, admin));
+  await assert.rejects(() => sendLimitAlert(() => mailer, clock).consume(entry, () => false, admin));
   assert.equal(sendLimitAlert(() => undefined).ready(), false);
   assert.equal(sendLimitAlert(() => mailer).ready(), true);
 });
@@ -78,7 +89,7 @@ Deno.test("a payload that is none is refused", async () => {
   const { mailer } = createFakeMailer();
   const { admin } = createFakeAdmin(member);
   const odd = { ...entry, payload: { metric: "api_requests" } };
-  await assert.rejects(() => sendLimitAlert(() => mailer).consume(odd, () => false, admin));
+  await assert.rejects(() => sendLimitAlert(() => mailer, clock).consume(odd, () => false, admin));
 });
 
 Deno.test("the name of an organization brings no lines and no links; overage is said", () => {

@@ -80,9 +80,9 @@ export function createLedger(database: Postgres): Ledger {
         const rows = await sql`
           select id, type, status, attempts, payload::text as payload
           from public.stripe_events_to_replay(
-            ${ids ?? null}::text[], ${dead ?? false}, ${since ?? null}::timestamptz, ${limit}::integer, ${
-          after ?? null
-        }
+            string_to_array(${ids?.join() ?? null}, ','), ${dead ?? false}, ${
+          since ?? null
+        }::timestamptz, ${limit}::integer, ${after ?? null}
           )`;
         return rows.map((row) => kept.parse(row));
       }),

@@ -3,7 +3,7 @@
 begin;
 \ir support/tenants.psql
 \ir support/clock.psql
-select plan(43);
+select plan(46);
 
 select tests.add_key('rocket-key', 'rocket', 'owner'), tests.add_key('rocket-key-2', 'rocket', 'owner');
 select tests.grant_plan('api_requests.per_second', 100), tests.grant_plan('key_requests.per_second', 100),
@@ -85,6 +85,15 @@ select is(tests.free('rocket-key-2'), 100::bigint, 'the bucket is full but for w
 select tests.pass('1 hour');
 select ok(tests.give_back(0), 'returned much too late');
 select is(tests.free(), 200::bigint, 'a full bucket holds no more for it');
+
+-- a rate that has become nothing meanwhile
+select tests.pass('1 hour');
+select tests.take(100);
+select tests.grant_plan(key, 0) from unnest(array['api_requests.per_second', 'key_requests.per_second']) as key;
+select is((tests.decide()).code, 'rate_limited', 'a rate of nothing');
+select ok(tests.give_back(60), 'what was taken before can be returned');
+select tests.grant_plan(key, 100) from unnest(array['api_requests.per_second', 'key_requests.per_second']) as key;
+select is(tests.free(), 100::bigint, 'and a rate that is there again has forgotten nothing');
 
 -- at the end of a quota
 select tests.pass('1 hour');

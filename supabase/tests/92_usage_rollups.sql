@@ -2,7 +2,7 @@
 -- kept goes as it is written.
 begin;
 \ir support/tenants.psql
-select plan(25);
+select plan(26);
 
 -- Rollups run one at a time: this file's are not beside another's.
 select pg_advisory_xact_lock(hashtextextended('nectar.roll_up_usage', 0));
@@ -127,8 +127,16 @@ from (values
 create table private.usage_events_2020_01 partition of public.usage_events for values from ('2020-01-01') to ('2020-02-01');
 alter table private.usage_events_2020_01 enable row level security;
 insert into public.usage_events (organization_id, metric, quantity, occurred_at, idempotency_key)
-values (tests.id('acme'), 'rows_read', 1, '2020-01-05', 'old');
+values
+  (tests.id('acme'), 'rows_read', 1, '2020-01-05', 'old'),
+  -- of a month without a partition: maintenance stood still
+  (tests.id('acme'), 'rows_read', 1, '2020-02-05', 'old, too'),
+  (tests.id('acme'), 'rows_read', 1, date_trunc('month', now(), 'UTC') - interval '13 months', 'kept');
 select is(private.drop_usage_partitions(), 1, 'months are dropped after thirteen');
+select results_eq(
+  $$select idempotency_key from private.usage_events_default where organization_id = tests.id('acme')$$, $$values ('kept')$$,
+  'and what had no partition goes at the same age'
+);
 select ok(
   to_regclass('private.usage_events_2020_01') is null and exists (select from public.usage_events), 'and no others'
 );

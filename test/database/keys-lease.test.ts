@@ -115,6 +115,19 @@ test("a revoked key is refused once its lease has ended, which is soon", async (
   expect(logged).toBe(used);
 });
 
+test("a lease lasts no longer than what the plan grants, whatever was asked for", async () => {
+  await limitTo(sql, crowd.organization, {});
+  await sql`
+    update private.usage_counters set valid_until = clock_timestamp() + interval '1 second'
+    where organization_id = ${crowd.organization}`;
+  const { lease } = await decisions.lease(ask(), 8, 5);
+  expect(lease?.seconds).toBeLessThanOrEqual(1);
+  await sql`update private.usage_counters set valid_until = 'infinity' where organization_id = ${crowd.organization}`;
+  const whole = await decisions.lease(ask(), 8, 5);
+  expect(whole.lease?.seconds).toBeGreaterThan(1);
+  expect(whole.lease?.seconds).toBeLessThanOrEqual(5);
+});
+
 test("a key for single addresses is leased to each address on its own", async () => {
   await limitTo(sql, crowd.organization, {});
   await sql`update public.api_keys set allowed_cidrs = '{192.0.2.0/24}' where id = ${key.id}`;
