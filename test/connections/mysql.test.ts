@@ -130,6 +130,12 @@ describe.each(runtimes)("$name", (runtime) => {
       expect(received).toHaveLength(0);
     });
 
+    it.each(["require", "verify-full"] as const)("that goes on before TLS gets no password: %s", async (mode) => {
+      const { answer, received } = await tricked("words_before_tls", { tls: { mode }, within: 2000 });
+      expect(received.toString("latin1")).not.toContain(canary);
+      expectFailure(answer, "unsupported_server");
+    });
+
     it("that is no MySQL is said to be none", async () => {
       const { answer } = await tricked("garbage", { within: 1500 });
       expect(["timeout", "unsupported_server"]).toContain(answer.failure?.code);

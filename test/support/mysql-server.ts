@@ -5,6 +5,7 @@ export type Trick =
   | "local_infile"
   | "clear_password"
   | "endless_handshake"
+  | "words_before_tls"
   | "no_tls"
   | "secure_only"
   | "garbage";
@@ -15,6 +16,13 @@ const capability = { ssl: 0x800, all: 0x00_0f_a6_ff };
 export function serveTrick(socket: Socket, trick: Trick, received: (bytes: Buffer) => void): void {
   let step = 0;
   if (trick === "garbage") return void socket.write("SSH-2.0-OpenSSH_9.9\r\n");
+  if (trick === "words_before_tls") {
+    // What anybody on the way could put behind a server's greeting: "caching_sha2_password, and all of the password".
+    const greeted = packet(0, greeting(capability.all | capability.ssl));
+    const switched = packet(2, Buffer.from("\xfecaching_sha2_password\0saltsaltsaltsaltsalt\0", "latin1"));
+    socket.write(Buffer.concat([greeted, switched, packet(4, Buffer.from([0x01, 0x04]))]));
+    return void socket.on("data", received);
+  }
   socket.write(packet(0, greeting(trick === "no_tls" ? capability.all & ~capability.ssl : capability.all)));
   socket.on("data", (bytes) => {
     step++;

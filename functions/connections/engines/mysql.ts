@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { ConnectionRequest, Engine, EnginePhases, ServerFacts, TlsFacts } from "../engine.ts";
 import { ConnectionFailure, type FailureCode } from "../failures.ts";
 import { assembleSnapshot, type CatalogueRow, type CatalogueRows } from "../introspection/assemble.ts";
+import { concat, empty } from "./bytes.ts";
 import { driverSocket } from "./driver-socket.ts";
 import { mysqlCatalogue } from "./mysql-catalogue.ts";
 import { printable } from "./printable.ts";
@@ -68,9 +69,11 @@ async function withSession<T>(
   const { signal, clock } = request;
   const socket = await request.dial();
   const begun = clock();
-  const driver = driverSocket(socket, request);
-  const connection = createConnection(driverOptions(request, driver.socket));
   let tls: TlsFacts | null = null;
+  const alone = request.tls.mode === "disable" ? () => true : greetingAlone();
+  const { mostBytes } = request;
+  const driver = driverSocket(socket, { mostBytes, bearable: (heard) => tls !== null || alone(heard) });
+  const connection = createConnection(driverOptions(request, driver.socket));
   let tlsTime: number | null = null;
   let tlsFailure: unknown;
   // One TLS for all engines, that checks and classifies in one way; the driver's own fails on Deno before 2.5.
@@ -115,6 +118,22 @@ async function withSession<T>(
     driver.socket.destroy();
     socket.destroy();
   }
+}
+
+const longestGreeting = 4096;
+
+/**
+ * Before TLS a server greets, and waits. What came right behind could be anybody's, and the driver would answer it: with
+ * the password, in clear.
+ */
+function greetingAlone(): (heard: Uint8Array) => boolean {
+  let said: Uint8Array = empty;
+  return (heard) => {
+    said = concat([said, heard]);
+    const [low = 0, middle = 0, high = 0] = said;
+    const end = 4 + (low | middle << 8 | high << 16);
+    return said.length < 4 || said.length <= Math.min(end, longestGreeting);
+  };
 }
 
 function secureChannel(request: ConnectionRequest, socket: Duplex) {
