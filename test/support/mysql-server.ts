@@ -5,6 +5,7 @@ export type Trick =
   | "local_infile"
   | "clear_password"
   | "endless_handshake"
+  | "endless_columns"
   | "words_before_tls"
   | "no_tls"
   | "secure_only"
@@ -31,6 +32,9 @@ export function serveTrick(socket: Socket, trick: Trick, received: (bytes: Buffe
     if (trick === "endless_handshake") {
       const more = setInterval(() => socket.write(packet(sequence, Buffer.from([0x01, 0x03]))), 20);
       socket.once("close", () => clearInterval(more));
+    } else if (trick === "endless_columns") {
+      if (step === 1) socket.write(packet(sequence, ok));
+      else pourColumns(socket, sequence);
     } else if (trick === "clear_password" && step === 1) {
       socket.write(packet(sequence, Buffer.from("\xfemysql_clear_password\0", "latin1")));
     } else if (trick === "secure_only") {
@@ -44,6 +48,20 @@ export function serveTrick(socket: Socket, trick: Trick, received: (bytes: Buffe
       else socket.write(packet(sequence, ok));
     }
   });
+}
+
+/** A result of 16,777,215 columns. */
+function pourColumns(socket: Socket, first: number): void {
+  const column = packet(0, Buffer.from("\x03def\0\0\0\0\0\x0c\x21\0\0\0\0\0\x03\0\0\0\0\0", "latin1"));
+  const columns = Buffer.concat(Array.from({ length: 1000 }, () => column));
+  let next = first + 1;
+  const pour = () => {
+    do for (let at = 3; at < columns.length; at += column.length) columns[at] = next++ & 0xff;
+    while (!socket.destroyed && socket.write(Buffer.from(columns)));
+  };
+  socket.write(packet(first, Buffer.from([0xfd, 0xff, 0xff, 0xff])));
+  socket.on("drain", pour);
+  pour();
 }
 
 const ok = Buffer.from([0x00, 0x00, 0x00, 0x02, 0x00, 0x00, 0x00]);

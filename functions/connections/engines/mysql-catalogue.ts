@@ -13,7 +13,7 @@ export const mysqlCatalogue = ({ tables, columns }: IntrospectionLimits) => ({
     from information_schema.tables where ${ours}
     order by binary table_name limit ${tables + 1}`,
   columns: `select table_schema as \`schema\`, table_name as \`table\`, column_name as \`name\`,
-      column_type as \`type\`, is_nullable = 'YES' as \`nullable\`, left(column_default, 1000) as \`default\`,
+      left(column_type, 1000) as \`type\`, is_nullable = 'YES' as \`nullable\`, left(column_default, 1000) as \`default\`,
       left(column_comment, 1000) as \`comment\`, extra like '%auto_increment%' as \`generated\`
     from information_schema.columns where ${ours}
     order by binary table_name, ordinal_position limit ${columns + 1}`,

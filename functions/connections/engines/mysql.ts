@@ -71,8 +71,12 @@ async function withSession<T>(
   const begun = clock();
   let tls: TlsFacts | null = null;
   const alone = request.tls.mode === "disable" ? () => true : greetingAlone();
-  const { mostBytes } = request;
-  const driver = driverSocket(socket, { mostBytes, bearable: (heard) => tls !== null || alone(heard) });
+  let sinceRow = 0;
+  const bearable = (heard: Uint8Array) => {
+    sinceRow += heard.length;
+    return sinceRow <= mostBetweenRows && (tls !== null || alone(heard));
+  };
+  const driver = driverSocket(socket, { mostBytes: request.mostBytes, bearable });
   const connection = createConnection(driverOptions(request, driver.socket));
   let tlsTime: number | null = null;
   let tlsFailure: unknown;
@@ -106,7 +110,8 @@ async function withSession<T>(
       tls,
       phases: { tls: tlsTime, login: clock() - begun - (tlsTime ?? 0) },
       query: (statement) => {
-        const rows = query(connection, statement, () => void driver.socket.destroy());
+        const hangUp = () => void driver.socket.destroy();
+        const rows = query(connection, statement, hangUp, () => void (sinceRow = 0));
         return untilAborted(signal, Promise.race([rows, failure]));
       },
     });
@@ -120,6 +125,8 @@ async function withSession<T>(
   }
 }
 
+// A result has as many columns as a server likes, and the driver keeps what it says of each.
+const mostBetweenRows = 256 * 1024;
 const longestGreeting = 4096;
 
 /**
@@ -165,13 +172,21 @@ function driverOptions(
   } as ConnectionOptions;
 }
 
-function query(connection: Driver, statement: string, hangUp: () => void): Promise<CatalogueRow[]> {
+function query(
+  connection: Driver,
+  statement: string,
+  hangUp: () => void,
+  heard: () => void,
+): Promise<CatalogueRow[]> {
   return new Promise((resolve, reject) => {
     const { rows, keep } = rowKeeper(hangUp);
     connection.query(statement)
       .on("error", reject)
       // Also for what has no rows: then with a header, that nobody reads.
-      .on("result", (row) => keep(row as CatalogueRow))
+      .on("result", (row) => {
+        heard();
+        keep(row as CatalogueRow);
+      })
       .on("end", () => resolve(rows));
   });
 }

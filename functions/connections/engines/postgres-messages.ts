@@ -6,6 +6,9 @@ const mostIterations = 1_000_000;
 const mostAuthentications = 8;
 const longestAuthentication = 4096;
 
+// Besides rows: some twenty settings at the login, four for each statement, and notices. The driver keeps some of them.
+const mostMessages = 1000;
+
 const headerBytes = 5;
 const saslContinue = 11;
 // Done, password in clear, MD5, SASL and its end.
@@ -14,6 +17,7 @@ const text = new TextDecoder();
 
 /** All that a server sends to a client that neither copies nor replicates. */
 const known = new Set([..."RKSZTDCEINAnst123vV"].map((letter) => letter.charCodeAt(0)));
+const dataRow = "D".charCodeAt(0);
 const authentication = "R".charCodeAt(0);
 const readyForQuery = "Z".charCodeAt(0);
 
@@ -24,6 +28,7 @@ const readyForQuery = "Z".charCodeAt(0);
 export function messageCheck(): (chunk: Uint8Array) => boolean {
   let pending: Uint8Array = empty;
   let toSkip = 0;
+  let messages = 0;
   let authentications = 0;
   let ready = false;
 
@@ -44,6 +49,7 @@ export function messageCheck(): (chunk: Uint8Array) => boolean {
         }
         if (!isBearable(pending.subarray(headerBytes, end))) return false;
       }
+      if (type !== dataRow && ++messages > mostMessages) return false;
       ready ||= type === readyForQuery;
       toSkip = Math.max(0, end - pending.length);
       pending = pending.subarray(end);
