@@ -145,6 +145,27 @@ describe.concurrent.each(runtimes)("$name", (runtime) => {
     }
   });
 
+  it("PostgreSQL: a server that asks for the same work again gets it once", async () => {
+    const answered: string[] = [];
+    const server = await startFakeServer((socket) => {
+      socket.once("data", () => {
+        socket.write(authentication(10, "SCRAM-SHA-256\0\0"));
+        socket.once("data", (said) => {
+          const nonce = said.toString("latin1").match(/r=(.*)$/)?.[1];
+          const more = () => socket.write(authentication(11, `r=${nonce}x,s=${btoa("salt")},i=4096`));
+          socket.on("data", (proof) => {
+            answered.push(proof.toString("latin1"));
+            more();
+          });
+          more();
+        });
+      });
+    });
+    expectCode(await ask("postgres", { port: server.port }), "unsupported_server");
+    expect(answered).toHaveLength(1);
+    await server.close();
+  });
+
   it("SQL Server: a server that wants packets of nothing gets whole ones", async () => {
     for (const packetSize of [0, 8, 9, -1, 2 ** 31 - 1]) {
       const server = await startTdsServer({
