@@ -176,6 +176,22 @@ describe.concurrent.each(runtimes)("$name", (runtime) => {
     }
   });
 
+  it("SQL Server: a server that never stops complaining keeps nobody from anything", async () => {
+    const server = await startTdsServer({ encryption: "not_supported", fault: "endless_errors" });
+    const answer = await ask("mssql", { port: server.port });
+    expectCode(answer, "unsupported_server");
+    expect(answer.took).toBeLessThan(20_000);
+    await server.close();
+  });
+
+  it("SQL Server: transactions that nobody began are not kept", async () => {
+    const server = await startTdsServer({
+      ...{ encryption: "not_supported", answers: serverAnswers, fault: "begins_transaction" },
+    });
+    expectCode(await ask("mssql", { port: server.port }), "ok");
+    await server.close();
+  });
+
   it.each([
     ["more rows", 1, 100_002],
     ["wider rows", 21, 1],
