@@ -120,10 +120,12 @@ describe.concurrent.each(runtimes)("$name", (runtime) => {
     expect(sent).toBeLessThan(16 * MEBIBYTE);
   });
 
-  it("PostgreSQL: settings without end are not kept, however much may be read", async () => {
+  it.each([
+    ["settings", Buffer.from("S\0\0\0\x08a\0b\0", "latin1")],
+    ["a notice", Buffer.from("N\x7f\xff\xff\xffC", "latin1")],
+  ])("PostgreSQL: %s without end: not kept, however much may be read", async (_, more) => {
     const greeting = Buffer.from("R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I", "latin1");
-    const setting = Buffer.from("S\0\0\0\x08a\0b\0", "latin1");
-    const { answer, sent } = await flood("postgres", greeting, setting, 32 * MEBIBYTE);
+    const { answer, sent } = await flood("postgres", greeting, more, 32 * MEBIBYTE);
     expectCode(answer, "unsupported_server");
     expect(sent).toBeLessThan(16 * MEBIBYTE);
   });

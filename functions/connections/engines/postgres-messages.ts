@@ -2,10 +2,11 @@ import { concat, empty, uint16At } from "./bytes.ts";
 
 // PostgreSQL's own default is 4,096. The driver computes them at once, and nothing else runs until it has.
 const mostIterations = 1_000_000;
-const longestAuthentication = 4096;
 
-// Besides rows: some twenty settings at the login, four for each statement, and notices. The driver keeps some of them.
+// Besides rows: some twenty settings at the login, four for each statement, and notices. The driver keeps some of them,
+// and what it makes of a row's columns is ten times as long.
 const mostMessages = 1000;
+const longestMessage = 8192;
 
 const headerBytes = 5;
 const saslContinue = 11;
@@ -38,8 +39,9 @@ export function messageCheck(): (chunk: Uint8Array) => boolean {
       const [type = 0] = pending;
       const end = 1 + int32At(pending, 1);
       if (!known.has(type) || end < headerBytes) return false;
+      if (type !== dataRow && end > longestMessage) return false;
       if (type === authentication) {
-        if (ready || end > longestAuthentication) return false;
+        if (ready) return false;
         if (pending.length < end) return true;
         const body = pending.subarray(headerBytes, end);
         const code = body.length < 4 ? -1 : int32At(body, 0);
