@@ -1159,7 +1159,7 @@ export interface components {
       port: number | null;
       revision: number;
       /**
-       * @description `verify-full`: encrypted, the certificate signed by a known authority and for this host. `verify-ca`: signed by a known authority. `strict`: as `verify-full`, with TLS before anything else (SQL Server, TDS 8). `require` (certificate not checked) and `disable` (not encrypted): only where the operator allows them.
+       * @description `verify-full`: encrypted, the certificate signed by a known authority and for this host. `verify-ca`: signed by `ca_certificate`, for any host. `strict`: as `verify-full`, with TLS before anything else (SQL Server, TDS 8). `require` (certificate not checked), `disable` (not encrypted) and `verify-ca` without `ca_certificate`: only where the operator allows them.
        * @enum {string}
        */
       tls_mode: "disable" | "require" | "verify-ca" | "verify-full" | "strict";
@@ -1186,7 +1186,7 @@ export interface components {
       /** @description The one that the change was made to. If it is not the current one, nothing is changed. */
       revision?: number;
       /**
-       * @description `verify-full`: encrypted, the certificate signed by a known authority and for this host. `verify-ca`: signed by a known authority. `strict`: as `verify-full`, with TLS before anything else (SQL Server, TDS 8). `require` (certificate not checked) and `disable` (not encrypted): only where the operator allows them.
+       * @description `verify-full`: encrypted, the certificate signed by a known authority and for this host. `verify-ca`: signed by `ca_certificate`, for any host. `strict`: as `verify-full`, with TLS before anything else (SQL Server, TDS 8). `require` (certificate not checked), `disable` (not encrypted) and `verify-ca` without `ca_certificate`: only where the operator allows them.
        * @enum {string}
        */
       tls_mode?: "disable" | "require" | "verify-ca" | "verify-full" | "strict";
@@ -1224,7 +1224,7 @@ export interface components {
        */
       port?: number | null;
       /**
-       * @description `verify-full`: encrypted, the certificate signed by a known authority and for this host. `verify-ca`: signed by a known authority. `strict`: as `verify-full`, with TLS before anything else (SQL Server, TDS 8). `require` (certificate not checked) and `disable` (not encrypted): only where the operator allows them.
+       * @description `verify-full`: encrypted, the certificate signed by a known authority and for this host. `verify-ca`: signed by `ca_certificate`, for any host. `strict`: as `verify-full`, with TLS before anything else (SQL Server, TDS 8). `require` (certificate not checked), `disable` (not encrypted) and `verify-ca` without `ca_certificate`: only where the operator allows them.
        * @default verify-full
        * @enum {string}
        */
@@ -1302,7 +1302,7 @@ export interface components {
        */
       port?: number | null;
       /**
-       * @description `verify-full`: encrypted, the certificate signed by a known authority and for this host. `verify-ca`: signed by a known authority. `strict`: as `verify-full`, with TLS before anything else (SQL Server, TDS 8). `require` (certificate not checked) and `disable` (not encrypted): only where the operator allows them.
+       * @description `verify-full`: encrypted, the certificate signed by a known authority and for this host. `verify-ca`: signed by `ca_certificate`, for any host. `strict`: as `verify-full`, with TLS before anything else (SQL Server, TDS 8). `require` (certificate not checked), `disable` (not encrypted) and `verify-ca` without `ca_certificate`: only where the operator allows them.
        * @default verify-full
        * @enum {string}
        */
@@ -3967,7 +3967,7 @@ export interface operations {
       /**
        * @description `malformed_body`: The body cannot be read. Send it as its content type says.
        *     `validation_failed`: The request is not valid. See details.issues.
-       *     `tls_mode_not_allowed`: This backend connects only where the certificate is checked. Use verify-full or verify-ca.
+       *     `tls_mode_not_allowed`: This backend connects only where the certificate is checked. Use verify-full, or verify-ca with a CA certificate.
        *     `invalid_connection_name`: A name has 1 to 100 visible characters, without < and >.
        *     `unknown_application`: There is no such application in this organization.
        */
@@ -4209,7 +4209,7 @@ export interface operations {
       /**
        * @description `malformed_body`: The body cannot be read. Send it as its content type says.
        *     `validation_failed`: The request is not valid. See details.issues.
-       *     `tls_mode_not_allowed`: This backend connects only where the certificate is checked. Use verify-full or verify-ca.
+       *     `tls_mode_not_allowed`: This backend connects only where the certificate is checked. Use verify-full, or verify-ca with a CA certificate.
        *     `invalid_connection_name`: A name has 1 to 100 visible characters, without < and >.
        *     `unknown_application`: There is no such application in this organization.
        *     `password_required`: Give the password again: it is not sent to a new place, or in a new way, without you.
@@ -4312,7 +4312,7 @@ export interface operations {
       };
       /**
        * @description `validation_failed`: The request is not valid. See details.issues.
-       *     `tls_mode_not_allowed`: This backend connects only where the certificate is checked. Use verify-full or verify-ca.
+       *     `tls_mode_not_allowed`: This backend connects only where the certificate is checked. Use verify-full, or verify-ca with a CA certificate.
        */
       400: {
         headers: {
@@ -4420,7 +4420,7 @@ export interface operations {
       };
       /**
        * @description `validation_failed`: The request is not valid. See details.issues.
-       *     `tls_mode_not_allowed`: This backend connects only where the certificate is checked. Use verify-full or verify-ca.
+       *     `tls_mode_not_allowed`: This backend connects only where the certificate is checked. Use verify-full, or verify-ca with a CA certificate.
        */
       400: {
         headers: {
@@ -4598,7 +4598,7 @@ export interface operations {
       };
       /**
        * @description `validation_failed`: The request is not valid. See details.issues.
-       *     `tls_mode_not_allowed`: This backend connects only where the certificate is checked. Use verify-full or verify-ca.
+       *     `tls_mode_not_allowed`: This backend connects only where the certificate is checked. Use verify-full, or verify-ca with a CA certificate.
        *     `malformed_body`: The body cannot be read. Send it as its content type says.
        */
       400: {

@@ -13,7 +13,8 @@ export const errorCodes = {
   },
   tls_mode_not_allowed: {
     status: 400,
-    message: "This backend connects only where the certificate is checked. Use verify-full or verify-ca.",
+    message:
+      "This backend connects only where the certificate is checked. Use verify-full, or verify-ca with a CA certificate.",
   },
   password_required: {
     status: 400,

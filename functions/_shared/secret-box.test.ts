@@ -30,7 +30,7 @@ const flipped = (sealed: Sealed, part: keyof Sealed): Sealed => {
 Deno.test("what is sealed opens again, and never looks the same", async () => {
   const box = createSecretBox(() => first);
   const key = await box.newDataKey(organizationId);
-  for (const secret of [canary, "", "x".repeat(10_000)]) {
+  for (const secret of [canary, "", "\ufeffmarked", "x".repeat(10_000)]) {
     const sealed = await box.seal(key, binding, secret);
     assert.equal(await box.open(key, binding, sealed), secret);
     assert.notDeepEqual(sealed, await box.seal(key, binding, secret));

@@ -126,10 +126,13 @@ export function createSecretBox(
     async open(key, binding, sealed) {
       if (key.organizationId !== binding.organizationId) throw new AppError("secret_unreadable");
       const dataKey = await importKey(await unwrap(key));
-      return new TextDecoder().decode(await decrypt(dataKey, sealed, secretContext(binding)));
+      return asWritten.decode(await decrypt(dataKey, sealed, secretContext(binding)));
     },
   };
 }
+
+// Whatever it begins with.
+const asWritten = new TextDecoder("utf-8", { ignoreBOM: true });
 
 const importKey = (bytes: Bytes) =>
   crypto.subtle.importKey("raw", bytes, "AES-GCM", false, ["encrypt", "decrypt"]);

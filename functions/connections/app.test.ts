@@ -63,9 +63,16 @@ function createTestApp(options: {
     log,
     keys,
   });
-  const call = (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) =>
+  const call = (
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+    signal: AbortSignal | null = null,
+  ) =>
     Promise.resolve(app.request(`/connections${path}`, {
       method,
+      signal,
       headers: {
         authorization: `Bearer ${token}`,
         apikey: publishableKey,
@@ -158,6 +165,21 @@ Deno.test("a test of a kept connection gets its own password, and is kept", asyn
   assert.equal((given.at(-1) as { password: string }).password, `${canary}-new`);
 });
 
+Deno.test("a test that its caller leaves is not kept", async () => {
+  const caller = new AbortController();
+  const test = createTestApp({
+    engine: {
+      test: () => {
+        caller.abort();
+        return new Promise<never>(() => {});
+      },
+    },
+  });
+  const { id } = await add(test);
+  await test.call("POST", `/${id}/test`, undefined, {}, caller.signal);
+  assert.deepEqual(test.memory.results, []);
+});
+
 Deno.test("an ad hoc test keeps nothing", async () => {
   const test = createTestApp();
   const answer = await test.call("POST", "/test", { organization_id, ...target });
@@ -238,6 +260,7 @@ Deno.test("400: what is not valid is named, and not quoted", async () => {
     ["tls_mode", { tls_mode: "strict" }],
     ["tls_mode", { tls_mode: "trust" }],
     ["username", { username: "a\0b" }],
+    ["username", { username: "a\u0085b" }],
     ["database_name", { database_name: "x".repeat(129) }],
     ["password", { password: "" }],
     ["password", { password: `${canary}\ud800` }],
@@ -246,6 +269,9 @@ Deno.test("400: what is not valid is named, and not quoted", async () => {
     ["ca_certificate", {
       ca_certificate: "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----",
     }],
+    // What the database would refuse: of no certificate, and of more bytes than characters.
+    ["ca_certificate", { ca_certificate: "-----BEGIN CERTIFICATE-----PRIVATE KEY-----END CERTIFICATE-----" }],
+    ["ca_certificate", { ca_certificate: "-----BEGIN CERTIFICATE-----\u2003-----END CERTIFICATE-----" }],
     ["options", { options: { hostaddr: "127.0.0.1" } }],
     ["options", { options: [] }],
     ["organization_id", { organization_id: "1" }],
@@ -261,6 +287,7 @@ Deno.test("400: what is not valid is named, and not quoted", async () => {
     assert.doesNotMatch(JSON.stringify(error), /canary/);
   }
   await refused(call("POST", "", `{"password": "${canary}`), "malformed_body");
+  await refused(call("PATCH", `/${crypto.randomUUID()}`, { revision: 2 ** 31 }), "validation_failed");
   await refused(call("GET", "?organization_id=1"), "validation_failed");
   await refused(call("GET", "/1"), "validation_failed");
   assert.equal(memory.rows.size, 0);
@@ -268,7 +295,7 @@ Deno.test("400: what is not valid is named, and not quoted", async () => {
 });
 
 Deno.test("400: without a look at the certificate only where the operator allows it, stored or not", async () => {
-  for (const tls_mode of ["disable", "require"]) {
+  for (const tls_mode of ["disable", "require", "verify-ca"]) {
     const closed = createTestApp();
     await refused(closed.call("POST", "", { ...input, tls_mode }), "tls_mode_not_allowed");
     await refused(
@@ -286,6 +313,14 @@ Deno.test("400: without a look at the certificate only where the operator allows
     const later = createTestApp({ backend: open.memory });
     await refused(later.call("POST", `/${kept.id}/test`), "tls_mode_not_allowed");
   }
+  // An authority of its own does not give everybody a certificate.
+  const test = createTestApp();
+  const ca_certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----";
+  const { id } = await add(test, { tls_mode: "verify-ca", ca_certificate });
+  await refused(
+    test.call("PATCH", `/${id}`, { ca_certificate: null, password: canary }),
+    "tls_mode_not_allowed",
+  );
 });
 
 Deno.test("401, 403, 404, 409, 402, 429, 503: what the database says, said on", async () => {

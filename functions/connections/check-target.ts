@@ -3,8 +3,6 @@ import { validationFailed } from "../_shared/validation.ts";
 import type { ConnectionsOptions } from "./app.ts";
 import type { EngineName, TlsMode } from "./engine.ts";
 
-const verified: readonly TlsMode[] = ["verify-ca", "verify-full", "strict"];
-
 /**
  * Checks what depends on the engine and on the operator.
  *
@@ -12,7 +10,12 @@ const verified: readonly TlsMode[] = ["verify-ca", "verify-full", "strict"];
  * @throws {AppError} `validation_failed`, `tls_mode_not_allowed`.
  */
 export function checkTarget(
-  target: { engine: EngineName; tls_mode: TlsMode; options: Record<string, unknown> },
+  target: {
+    engine: EngineName;
+    tls_mode: TlsMode;
+    ca_certificate: string | null;
+    options: Record<string, unknown>;
+  },
   { engines, unverifiedTls }: Pick<ConnectionsOptions, "engines" | "unverifiedTls">,
 ): Record<string, unknown> {
   const engine = engines[target.engine];
@@ -22,7 +25,7 @@ export function checkTarget(
       message: `${engine.title} has: ${engine.tlsModes.join(", ")}`,
     }]);
   }
-  if (!verified.includes(target.tls_mode) && !unverifiedTls()) throw new AppError("tls_mode_not_allowed");
+  if (!isVerified(target) && !unverifiedTls()) throw new AppError("tls_mode_not_allowed");
   const options = engine.options.safeParse(target.options);
   if (!options.success) {
     throw validationFailed(
@@ -31,4 +34,12 @@ export function checkTarget(
     );
   }
   return options.data;
+}
+
+function isVerified(
+  { tls_mode, ca_certificate }: { tls_mode: TlsMode; ca_certificate: string | null },
+): boolean {
+  // For any name, and by an authority that gives everybody a certificate: that is whoever is on the way.
+  if (tls_mode === "verify-ca") return ca_certificate !== null;
+  return tls_mode === "verify-full" || tls_mode === "strict";
 }

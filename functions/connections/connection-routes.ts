@@ -18,7 +18,7 @@ const inputRefusals = [
   "unknown_application",
   "connection_name_taken",
 ] as const;
-const path = z.object({ id: z.uuid() });
+const path = z.object({ id: z.guid() });
 const asUser = [{ userToken: [], publishableKey: [] }];
 const answer = (description: string) => ({
   description,
@@ -131,12 +131,13 @@ export function addConnectionRoutes(app: FunctionApp, dependencies: Dependencies
     const { revision, password, ...changes } = c.req.valid("json");
     const backend = connect(c.var.supabaseContext, c.var.requestId);
     const before = await backend.get(c.req.valid("param").id);
-    const { organization_id, engine, tls_mode, options } = before;
+    const { organization_id, engine, tls_mode, ca_certificate, options } = before;
     c.set("organizationId", organization_id);
     await backend.requireManager(organization_id);
     const checked = checkTarget({
       engine,
       tls_mode: changes.tls_mode ?? tls_mode,
+      ca_certificate: changes.ca_certificate === undefined ? ca_certificate : changes.ca_certificate,
       options: changes.options ?? options,
     }, dependencies);
     const secret = password === undefined

@@ -8,8 +8,7 @@ const keysOf = <Key extends string>(record: Record<Key, unknown>) => Object.keys
 /** Text that every protocol and store takes as it is: no control characters, no halves of characters. */
 const text = (most: number) =>
   z.string().min(1).max(most).refine(
-    // deno-lint-ignore no-control-regex
-    (value) => value.isWellFormed() && !/[\x00-\x1f\x7f]/.test(value),
+    (value) => value.isWellFormed() && !/\p{Cc}/u.test(value),
     "no control characters",
   );
 
@@ -32,13 +31,15 @@ const password = text(1024).openapi({ description: "Never shown again." });
 const tlsMode = z.enum(tlsModes).openapi({
   description:
     "`verify-full`: encrypted, the certificate signed by a known authority and for this host. `verify-ca`: " +
-    "signed by a known authority. `strict`: as `verify-full`, with TLS before anything else (SQL Server, TDS 8). " +
-    "`require` (certificate not checked) and `disable` (not encrypted): only where the operator allows them.",
+    "signed by `ca_certificate`, for any host. `strict`: as `verify-full`, with TLS before anything else (SQL Server, TDS 8). " +
+    "`require` (certificate not checked), `disable` (not encrypted) and `verify-ca` without `ca_certificate`: only where " +
+    "the operator allows them.",
 });
+const onlyCertificates = "one or more certificates as PEM, and nothing else";
 const caCertificate = z.string().max(32_768).regex(
-  /^\s*(-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*)+$/,
-  "one or more certificates as PEM, and nothing else",
-).nullable();
+  /^[ \t\r\n]*(-----BEGIN CERTIFICATE-----[A-Za-z0-9+/= \t\r\n]+-----END CERTIFICATE-----[ \t\r\n]*)+$/,
+  onlyCertificates,
+).refine((pem) => !pem.includes("PRIVATE KEY"), onlyCertificates).nullable();
 const options = z.record(z.string().max(64), z.unknown()).openapi({
   description: 'The engine\'s own, such as `{"instance": "SQLEXPRESS"}` for a named instance of SQL Server.',
 });
@@ -63,7 +64,7 @@ export const connectionInput = z.strictObject({
 }).openapi("ConnectionInput");
 
 export const connectionChanges = z.strictObject({
-  revision: z.number().int().min(1).optional().openapi({
+  revision: z.int().min(1).max(2_147_483_647).optional().openapi({
     description: "The one that the change was made to. If it is not the current one, nothing is changed.",
   }),
   application_id: z.uuid().nullable().optional(),
@@ -139,7 +140,8 @@ export type TestResult = z.infer<typeof testResult>;
 export type TestFailure = z.infer<typeof failure>;
 
 export const connection = z.object({
-  id: z.uuid(),
+  // Made straight in the database it has whatever id its maker gave it.
+  id: z.guid(),
   organization_id: z.uuid(),
   application_id: z.uuid().nullable(),
   name: z.string(),

@@ -33,6 +33,28 @@ Deno.test("whatever a server says of itself, a snapshot keeps to its schema and 
   assert.deepEqual([odd.tables[0]?.kind, odd.tables[0]?.rows], ["table", null]);
 });
 
+Deno.test("a table that was not read to its end is left out, whichever part of it is missing", async () => {
+  const tables = ["a", "b", "c"].map((name) => ({ ...table, name }));
+  const to = { to_schema: "public", to_table: "a", to_column: "x" };
+  const part = (table: string, n: number) => ({
+    schema: "public",
+    table,
+    name: `${table}${n}`,
+    column: "x",
+    ...to,
+  });
+  const parts = [1, 2, 3].flatMap((n) => [part("a", n), part("b", n)]).sort((x, y) =>
+    x.name < y.name ? -1 : 1
+  );
+  for (const list of ["columns", "indexes", "foreignKeys"] as const) {
+    const snapshot = await assembleSnapshot(described, rowsOf({ tables, [list]: parts }), limits);
+    assert.deepEqual(snapshot.tables.map(({ name }) => name), ["a"], list);
+    assert.equal(snapshot.truncated, true);
+    const all = await assembleSnapshot(described, rowsOf({ tables, [list]: parts.slice(1) }), limits);
+    assert.deepEqual([all.tables.length, all.truncated], [3, false]);
+  }
+});
+
 Deno.test("a table without a name is no table: such a server is not believed", async () => {
   for (
     const rows of [

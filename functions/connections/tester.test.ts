@@ -98,6 +98,23 @@ Deno.test("without a port: the engine's own, or that of the named instance", asy
   assert.equal(await failureOf(instance(undefined).tester.test(named, running)), "timeout");
 });
 
+Deno.test("an instance is looked for at every address: one that leads nowhere does not end it", async () => {
+  let ended = 0;
+  const { tester, dialled } = createTest({
+    test: async ({ dial }) => {
+      await dial();
+      return found;
+    },
+    findPort: ({ address, signal }) =>
+      address.includes(":")
+        ? new Promise((resolve) => signal.addEventListener("abort", () => resolve(void ended++ as undefined)))
+        : Promise.resolve(50_000),
+  }, { guard: () => createAddressGuard({ resolve: () => Promise.resolve(["2a00:1450::1", "8.8.8.8"]) }) });
+  await tester.test({ ...target, port: null, options: { instance: "X" } }, running);
+  assert.deepEqual(dialled, ["2a00:1450::1 50000"]);
+  assert.equal(ended, 1, "nobody is asked any longer");
+});
+
 Deno.test("an instance is looked for only at a checked address", async () => {
   let asked = 0;
   const { tester } = createTest(

@@ -148,11 +148,23 @@ async function portOf(
   signal: AbortSignal,
 ): Promise<number> {
   if (target.port !== null) return target.port;
-  if (!engine.findPort || target.options["instance"] === undefined) return engine.defaultPort;
-  const [address = ""] = await pin();
-  const found = await unlessAborted(engine.findPort({ address, options: target.options, signal }), signal);
-  if (found === undefined) throw new ConnectionFailure("timeout");
-  return found;
+  const { findPort } = engine;
+  if (!findPort || target.options["instance"] === undefined) return engine.defaultPort;
+  // All at once: not every address of a host leads anywhere from here.
+  const answered = new AbortController();
+  const over = AbortSignal.any([signal, answered.signal]);
+  const asked = (await pin()).map(async (address) => {
+    const port = await findPort({ address, options: target.options, signal: over });
+    if (port === undefined) throw new ConnectionFailure("timeout");
+    return port;
+  });
+  try {
+    return await unlessAborted(Promise.any(asked), signal);
+  } catch (error) {
+    throw error instanceof AggregateError ? error.errors[0] : error;
+  } finally {
+    answered.abort();
+  }
 }
 
 function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -3,7 +3,7 @@ import type { Documents } from "../_documents/documents.ts";
 import { createSchemaStore } from "../_documents/schema-store.ts";
 import type { Consumer } from "./consumer.ts";
 
-const payload = z.object({ connection_id: z.uuid() });
+const payload = z.object({ connection_id: z.guid() });
 
 /** Deletes snapshots, annotations and the search index of a connection that was deleted. */
 export const forgetConnection = (

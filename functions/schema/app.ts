@@ -78,7 +78,7 @@ export function createApp(
       params: z.object({ organization_id: z.uuid() }),
       query: z.object({
         search: z.string().min(1).max(200),
-        connection_id: z.uuid().optional(),
+        connection_id: z.guid().optional(),
         limit: page.limit,
       }),
     },

@@ -80,7 +80,7 @@ describe.concurrent.each(runtimes)("$name", (runtime) => {
   });
 
   /** Sends the same for as long as the client takes it, after its first word. */
-  async function flood(engine: string, greeting: Buffer, more: Buffer) {
+  async function flood(engine: string, greeting: Buffer, more: Buffer, mostBytes = 256 * 1024) {
     let sent = 0;
     const pour = (socket: Socket) => {
       const chunk = Buffer.concat(Array.from({ length: Math.ceil(65_536 / more.length) }, () => more));
@@ -99,7 +99,7 @@ describe.concurrent.each(runtimes)("$name", (runtime) => {
       if (engine === "mysql") begin();
       else socket.once("data", begin);
     });
-    const answer = await ask(engine, { port: server.port, mostBytes: 256 * 1024 });
+    const answer = await ask(engine, { port: server.port, mostBytes });
     await server.idle();
     await server.close();
     return { answer, sent };
@@ -116,6 +116,16 @@ describe.concurrent.each(runtimes)("$name", (runtime) => {
     ["mysql", Buffer.alloc(0), Buffer.from([0xff, 0xff, 0xff, 0, 10, 0x38, 0x2e, 0x34])],
   ])("%s: a server that never stops talking is hung up on", async (engine, greeting, more) => {
     const { answer, sent } = await flood(engine, greeting, more);
+    expectCode(answer, "unsupported_server");
+    expect(sent).toBeLessThan(16 * MEBIBYTE);
+  });
+
+  it.each([
+    ["settings", Buffer.from("S\0\0\0\x08a\0b\0", "latin1")],
+    ["a notice", Buffer.from("N\x7f\xff\xff\xffC", "latin1")],
+  ])("PostgreSQL: %s without end: not kept, however much may be read", async (_, more) => {
+    const greeting = Buffer.from("R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I", "latin1");
+    const { answer, sent } = await flood("postgres", greeting, more, 32 * MEBIBYTE);
     expectCode(answer, "unsupported_server");
     expect(sent).toBeLessThan(16 * MEBIBYTE);
   });
@@ -137,6 +147,27 @@ describe.concurrent.each(runtimes)("$name", (runtime) => {
     }
   });
 
+  it("PostgreSQL: a server that asks for the same work again gets it once", async () => {
+    const answered: string[] = [];
+    const server = await startFakeServer((socket) => {
+      socket.once("data", () => {
+        socket.write(authentication(10, "SCRAM-SHA-256\0\0"));
+        socket.once("data", (said) => {
+          const nonce = said.toString("latin1").match(/r=(.*)$/)?.[1];
+          const more = () => socket.write(authentication(11, `r=${nonce}x,s=${btoa("salt")},i=4096`));
+          socket.on("data", (proof) => {
+            answered.push(proof.toString("latin1"));
+            more();
+          });
+          more();
+        });
+      });
+    });
+    expectCode(await ask("postgres", { port: server.port }), "unsupported_server");
+    expect(answered).toHaveLength(1);
+    await server.close();
+  });
+
   it("SQL Server: a server that wants packets of nothing gets whole ones", async () => {
     for (const packetSize of [0, 8, 9, -1, 2 ** 31 - 1]) {
       const server = await startTdsServer({
@@ -147,11 +178,31 @@ describe.concurrent.each(runtimes)("$name", (runtime) => {
     }
   });
 
-  it("SQL Server: more rows than anybody asked for", async () => {
-    const rows = Array.from({ length: 100_002 }, () => [1]);
+  it("SQL Server: a server that never stops complaining keeps nobody from anything", async () => {
+    const server = await startTdsServer({ encryption: "not_supported", fault: "endless_errors" });
+    const answer = await ask("mssql", { port: server.port });
+    expectCode(answer, "unsupported_server");
+    expect(answer.took).toBeLessThan(20_000);
+    await server.close();
+  });
+
+  it("SQL Server: transactions that nobody began are not kept", async () => {
+    const server = await startTdsServer({
+      ...{ encryption: "not_supported", answers: serverAnswers, fault: "begins_transaction" },
+    });
+    expectCode(await ask("mssql", { port: server.port }), "ok");
+    await server.close();
+  });
+
+  it.each([
+    ["more rows", 1, 100_002],
+    ["wider rows", 21, 1],
+  ])("SQL Server: %s than anybody asked for", async (_, width, height) => {
+    const columns = Array.from({ length: width }, (_, n) => `column${n}`);
+    const rows = Array.from({ length: height }, () => columns.map(() => 1));
     const server = await startTdsServer({
       encryption: "not_supported",
-      answers: [[/ProductVersion/, { columns: ["version"], rows }]],
+      answers: [[/ProductVersion/, { columns, rows }]],
     });
     expectCode(await ask("mssql", { port: server.port }), "unsupported_server");
     await server.close();

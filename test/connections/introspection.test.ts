@@ -150,9 +150,10 @@ describe.each(runtimes)("$name", (runtime) => {
     const few = await introspect(engine, { tables: 2 });
     expect(few).toMatchObject({ truncated: true });
     expect(few.tables.map(({ name }) => name)).toEqual(["customers", "open_orders"]);
-    const narrow = await introspect(engine, { columns: 2 });
-    expect(narrow.truncated).toBe(true);
-    expect(narrow.tables.flatMap(({ columns }) => columns)).toHaveLength(2);
+    // Seven columns: of the last table only a part was read.
+    const narrow = await introspect(engine, { columns: 5 });
+    expect(narrow).toMatchObject({ truncated: true, tables: few.tables });
+    expect(diffSnapshots(await introspect(engine), narrow)).toEqual([]);
     const small = await introspect(engine, { bytes: 1000 });
     expect(small.truncated).toBe(true);
     expect(JSON.stringify(small.tables).length).toBeLessThan(1010);

@@ -92,13 +92,17 @@ describe.each(runtimes)("$name", (runtime) => {
   describe("a server", () => {
     async function tricked(trick: Trick, request: Partial<RunRequest> = {}) {
       const received: Buffer[] = [];
-      const fake = await startFakeServer((socket) =>
-        serveTrick(socket, trick, (bytes) => received.push(bytes)),
-      );
+      let sent = 0;
+      const fake = await startFakeServer((socket) => {
+        serveTrick(socket, trick, (bytes) => received.push(bytes));
+        socket.on("close", () => {
+          sent = socket.bytesWritten;
+        });
+      });
       const answer = await ask({ port: fake.port, password: canary, tls: { mode: "disable" }, ...request });
       await fake.idle();
       await fake.close();
-      return { answer, received: Buffer.concat(received) };
+      return { answer, sent, received: Buffer.concat(received) };
     }
 
     it("that asks for a file of ours gets none", async () => {
@@ -119,6 +123,12 @@ describe.each(runtimes)("$name", (runtime) => {
       expect(answer.unheard).toEqual([]);
     });
 
+    it("that never ends its columns is hung up on long before they fill the memory", async () => {
+      const { answer, sent } = await tricked("endless_columns");
+      expectFailure(answer, "unsupported_server");
+      expect(sent).toBeLessThan(16 << 20);
+    });
+
     it("that takes only TLS says so", async () => {
       const { answer } = await tricked("secure_only");
       expectFailure(answer, "tls_required");
@@ -129,6 +139,15 @@ describe.each(runtimes)("$name", (runtime) => {
       expectFailure(answer, "tls_failed", "not_offered");
       expect(received).toHaveLength(0);
     });
+
+    it.each(["require", "verify-full"] as const)(
+      "that goes on before TLS gets no password: %s",
+      async (mode) => {
+        const { answer, received } = await tricked("words_before_tls", { tls: { mode }, within: 2000 });
+        expect(received.toString("latin1")).not.toContain(canary);
+        expectFailure(answer, "unsupported_server");
+      },
+    );
 
     it("that is no MySQL is said to be none", async () => {
       const { answer } = await tricked("garbage", { within: 1500 });

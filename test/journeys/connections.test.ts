@@ -183,6 +183,21 @@ describe.skipIf(address.hostname !== "127.0.0.1")("a customer's database", () =>
     expect((await ada.connections.get(third.id)).error?.code).toBe("connection_not_found");
   });
 
+  test("is shown, and deleted, whatever id it was made with", async () => {
+    const odd = `${organization.slice(0, 8)}-0000-0000-0000-000000000000`;
+    const [kept] = await sql`select id from private.data_keys where organization_id = ${organization}`;
+    const made = await ada.supabase.rpc("create_connection", {
+      p_organization_id: organization,
+      p_connection_id: odd,
+      p_details: { ...named("Odd"), password: undefined } as never,
+      p_secret: { data_key_id: kept?.["id"], version: 1, ciphertext: "", nonce: "" },
+    });
+    expect(made.error).toBeNull();
+    const { connections } = must(await ada.connections.list(organization));
+    expect(connections.map(({ name }) => name)).toContain("Odd");
+    expect((await ada.connections.remove(odd)).error).toBeNull();
+  });
+
   test("is tried ten times, and then no more for a while", async () => {
     const owned = must(await mallory.organizations.create({ name: "Scan", slug: uniqueSlug("scan") })).id;
     const tries = await Promise.all(

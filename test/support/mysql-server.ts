@@ -5,6 +5,8 @@ export type Trick =
   | "local_infile"
   | "clear_password"
   | "endless_handshake"
+  | "endless_columns"
+  | "words_before_tls"
   | "no_tls"
   | "secure_only"
   | "garbage";
@@ -15,6 +17,13 @@ const capability = { ssl: 0x800, all: 0x00_0f_a6_ff };
 export function serveTrick(socket: Socket, trick: Trick, received: (bytes: Buffer) => void): void {
   let step = 0;
   if (trick === "garbage") return void socket.write("SSH-2.0-OpenSSH_9.9\r\n");
+  if (trick === "words_before_tls") {
+    // What anybody on the way could put behind a server's greeting: "caching_sha2_password, and all of the password".
+    const greeted = packet(0, greeting(capability.all | capability.ssl));
+    const switched = packet(2, Buffer.from("\xfecaching_sha2_password\0saltsaltsaltsaltsalt\0", "latin1"));
+    socket.write(Buffer.concat([greeted, switched, packet(4, Buffer.from([0x01, 0x04]))]));
+    return void socket.on("data", received);
+  }
   socket.write(packet(0, greeting(trick === "no_tls" ? capability.all & ~capability.ssl : capability.all)));
   socket.on("data", (bytes) => {
     step++;
@@ -23,6 +32,9 @@ export function serveTrick(socket: Socket, trick: Trick, received: (bytes: Buffe
     if (trick === "endless_handshake") {
       const more = setInterval(() => socket.write(packet(sequence, Buffer.from([0x01, 0x03]))), 20);
       socket.once("close", () => clearInterval(more));
+    } else if (trick === "endless_columns") {
+      if (step === 1) socket.write(packet(sequence, ok));
+      else pourColumns(socket, sequence);
     } else if (trick === "clear_password" && step === 1) {
       socket.write(packet(sequence, Buffer.from("\xfemysql_clear_password\0", "latin1")));
     } else if (trick === "secure_only") {
@@ -36,6 +48,20 @@ export function serveTrick(socket: Socket, trick: Trick, received: (bytes: Buffe
       else socket.write(packet(sequence, ok));
     }
   });
+}
+
+/** A result of 16,777,215 columns. */
+function pourColumns(socket: Socket, first: number): void {
+  const column = packet(0, Buffer.from("\x03def\0\0\0\0\0\x0c\x21\0\0\0\0\0\x03\0\0\0\0\0", "latin1"));
+  const columns = Buffer.concat(Array.from({ length: 1000 }, () => column));
+  let next = first + 1;
+  const pour = () => {
+    do for (let at = 3; at < columns.length; at += column.length) columns[at] = next++ & 0xff;
+    while (!socket.destroyed && socket.write(Buffer.from(columns)));
+  };
+  socket.write(packet(first, Buffer.from([0xfd, 0xff, 0xff, 0xff])));
+  socket.on("drain", pour);
+  pour();
 }
 
 const ok = Buffer.from([0x00, 0x00, 0x00, 0x02, 0x00, 0x00, 0x00]);

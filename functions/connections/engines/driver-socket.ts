@@ -42,6 +42,8 @@ export function driverSocket(
   const stream = new Duplex({
     read: () => void (reading && channel.resume()),
     write(chunk: Uint8Array, _, done) {
+      // Not a word between two channels: it would go out as it is, for all to read.
+      if (!reading) return void done(new ConnectionFailure("unsupported_server"));
       if (!intercept || said === undefined) return void channel.write(chunk, done);
       said = concat([said, chunk]);
       const answered = intercept(said);

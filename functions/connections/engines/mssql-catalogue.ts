@@ -41,7 +41,7 @@ export const mssqlCatalogue = ({ tables, columns }: IntrospectionLimits) => ({
     join sys.index_columns x on x.object_id = i.object_id and x.index_id = i.index_id and x.is_included_column = 0
     join sys.columns c on c.object_id = x.object_id and c.column_id = x.column_id
     where o.type in ('U', 'V') and o.is_ms_shipped = 0 and i.name is not null
-    order by s.name, o.name, i.index_id, x.key_ordinal`,
+    order by s.name collate Latin1_General_BIN2, o.name collate Latin1_General_BIN2, i.index_id, x.key_ordinal`,
   foreignKeys: `select top (${columns + 1}) s.name as [schema], o.name as [table], f.name, c.name as [column],
       rs.name as to_schema, ro.name as to_table, rc.name as to_column
     from sys.foreign_keys f
@@ -53,5 +53,5 @@ export const mssqlCatalogue = ({ tables, columns }: IntrospectionLimits) => ({
     join sys.schemas rs on rs.schema_id = ro.schema_id
     join sys.columns rc on rc.object_id = x.referenced_object_id and rc.column_id = x.referenced_column_id
     where o.is_ms_shipped = 0
-    order by s.name, o.name, f.object_id, x.constraint_column_id`,
+    order by s.name collate Latin1_General_BIN2, o.name collate Latin1_General_BIN2, f.object_id, x.constraint_column_id`,
 });

@@ -69,6 +69,9 @@ export function createMssql(settings: Partial<MssqlSettings> = {}): Engine {
 
 export const mssql: Engine = createMssql();
 
+// Of one statement, or of the login: servers have a handful.
+const mostErrors = 100;
+
 /** The driver passes the target along, which differs from the first one after a redirect; its types do not say so. */
 type Connector = NonNullable<NonNullable<ConnectionConfiguration["options"]>["connector"]>;
 
@@ -108,7 +111,11 @@ async function withSession<T>(
     configuration(request, connector),
   );
   keepPacketSize(connection);
-  connection.on("errorMessage", ({ number }) => void numbers.push(number));
+  forgetTransactions(connection);
+  // The driver copies all that it has whenever there is one more.
+  connection.on("errorMessage", ({ number }) => {
+    if (numbers.push(number) > mostErrors) channel?.socket.destroy();
+  });
   connection.on("error", () => {});
 
   const failed = (error: unknown): unknown => {
@@ -185,6 +192,12 @@ function keepPacketSize(connection: Driver): void {
       messageIo = created;
     },
   });
+}
+
+/** We begin none: a server that speaks of millions would have the driver keep them all. */
+function forgetTransactions(connection: Driver): void {
+  const { transactionDescriptors: kept } = connection as unknown as { transactionDescriptors: unknown[] };
+  kept.push = () => kept.length;
 }
 
 /** Azure's older gateways find the server by the login: `user@server`. */

@@ -13,17 +13,17 @@ export const mysqlCatalogue = ({ tables, columns }: IntrospectionLimits) => ({
     from information_schema.tables where ${ours}
     order by binary table_name limit ${tables + 1}`,
   columns: `select table_schema as \`schema\`, table_name as \`table\`, column_name as \`name\`,
-      column_type as \`type\`, is_nullable = 'YES' as \`nullable\`, left(column_default, 1000) as \`default\`,
+      left(column_type, 1000) as \`type\`, is_nullable = 'YES' as \`nullable\`, left(column_default, 1000) as \`default\`,
       left(column_comment, 1000) as \`comment\`, extra like '%auto_increment%' as \`generated\`
     from information_schema.columns where ${ours}
     order by binary table_name, ordinal_position limit ${columns + 1}`,
   indexes: `select table_schema as \`schema\`, table_name as \`table\`, index_name as \`name\`,
       column_name as \`column\`, non_unique = 0 as \`unique\`, index_name = 'PRIMARY' as \`primary\`
     from information_schema.statistics where ${ours}
-    order by table_name, index_name, seq_in_index limit ${columns + 1}`,
+    order by binary table_name, index_name, seq_in_index limit ${columns + 1}`,
   foreignKeys: `select table_schema as \`schema\`, table_name as \`table\`, constraint_name as \`name\`,
       column_name as \`column\`, referenced_table_schema as to_schema, referenced_table_name as to_table,
       referenced_column_name as to_column
     from information_schema.key_column_usage where ${ours} and referenced_table_name is not null
-    order by table_name, constraint_name, ordinal_position limit ${columns + 1}`,
+    order by binary table_name, constraint_name, ordinal_position limit ${columns + 1}`,
 });

@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { ConnectionRequest, Engine, EnginePhases, ServerFacts, TlsFacts } from "../engine.ts";
 import { ConnectionFailure, type FailureCode } from "../failures.ts";
 import { assembleSnapshot, type CatalogueRow, type CatalogueRows } from "../introspection/assemble.ts";
+import { concat, empty } from "./bytes.ts";
 import { driverSocket } from "./driver-socket.ts";
 import { mysqlCatalogue } from "./mysql-catalogue.ts";
 import { printable } from "./printable.ts";
@@ -68,9 +69,15 @@ async function withSession<T>(
   const { signal, clock } = request;
   const socket = await request.dial();
   const begun = clock();
-  const driver = driverSocket(socket, request);
-  const connection = createConnection(driverOptions(request, driver.socket));
   let tls: TlsFacts | null = null;
+  const alone = request.tls.mode === "disable" ? () => true : greetingAlone();
+  let sinceRow = 0;
+  const bearable = (heard: Uint8Array) => {
+    sinceRow += heard.length;
+    return sinceRow <= mostBetweenRows && (tls !== null || alone(heard));
+  };
+  const driver = driverSocket(socket, { mostBytes: request.mostBytes, bearable });
+  const connection = createConnection(driverOptions(request, driver.socket));
   let tlsTime: number | null = null;
   let tlsFailure: unknown;
   // One TLS for all engines, that checks and classifies in one way; the driver's own fails on Deno before 2.5.
@@ -103,7 +110,8 @@ async function withSession<T>(
       tls,
       phases: { tls: tlsTime, login: clock() - begun - (tlsTime ?? 0) },
       query: (statement) => {
-        const rows = query(connection, statement, () => void driver.socket.destroy());
+        const hangUp = () => void driver.socket.destroy();
+        const rows = query(connection, statement, hangUp, () => void (sinceRow = 0));
         return untilAborted(signal, Promise.race([rows, failure]));
       },
     });
@@ -115,6 +123,24 @@ async function withSession<T>(
     driver.socket.destroy();
     socket.destroy();
   }
+}
+
+// A result has as many columns as a server likes, and the driver keeps what it says of each.
+const mostBetweenRows = 256 * 1024;
+const longestGreeting = 4096;
+
+/**
+ * Before TLS a server greets, and waits. What came right behind could be anybody's, and the driver would answer it: with
+ * the password, in clear.
+ */
+function greetingAlone(): (heard: Uint8Array) => boolean {
+  let said: Uint8Array = empty;
+  return (heard) => {
+    said = concat([said, heard]);
+    const [low = 0, middle = 0, high = 0] = said;
+    const end = 4 + (low | middle << 8 | high << 16);
+    return said.length < 4 || said.length <= Math.min(end, longestGreeting);
+  };
 }
 
 function secureChannel(request: ConnectionRequest, socket: Duplex) {
@@ -146,13 +172,21 @@ function driverOptions(
   } as ConnectionOptions;
 }
 
-function query(connection: Driver, statement: string, hangUp: () => void): Promise<CatalogueRow[]> {
+function query(
+  connection: Driver,
+  statement: string,
+  hangUp: () => void,
+  heard: () => void,
+): Promise<CatalogueRow[]> {
   return new Promise((resolve, reject) => {
     const { rows, keep } = rowKeeper(hangUp);
     connection.query(statement)
       .on("error", reject)
       // Also for what has no rows: then with a header, that nobody reads.
-      .on("result", (row) => keep(row as CatalogueRow))
+      .on("result", (row) => {
+        heard();
+        keep(row as CatalogueRow);
+      })
       .on("end", () => resolve(rows));
   });
 }

@@ -34,7 +34,7 @@ export const postgresCatalogue = ({ tables, columns }: IntrospectionLimits) => (
     cross join lateral unnest(i.indkey::int2[]) with ordinality as k (attnum, position)
     left join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum = k.attnum and k.attnum > 0
     where ${ours} and c.relkind in ('r', 'p', 'm') and k.position <= i.indnkeyatts
-    order by n.nspname, c.relname, x.relname, k.position limit ${columns + 1}`,
+    order by n.nspname collate "C", c.relname collate "C", x.relname, k.position limit ${columns + 1}`,
   foreignKeys: `select n.nspname as schema, c.relname as table, f.conname as name, a.attname as column,
       rn.nspname as to_schema, rc.relname as to_table, ra.attname as to_column
     from pg_catalog.pg_constraint f
@@ -46,5 +46,5 @@ export const postgresCatalogue = ({ tables, columns }: IntrospectionLimits) => (
     join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum = k.attnum
     join pg_catalog.pg_attribute ra on ra.attrelid = rc.oid and ra.attnum = k.refnum
     where ${ours} and f.contype = 'f'
-    order by n.nspname, c.relname, f.conname, k.position limit ${columns + 1}`,
+    order by n.nspname collate "C", c.relname collate "C", f.conname, k.position limit ${columns + 1}`,
 });

@@ -2,9 +2,11 @@ import { concat, empty, uint16At } from "./bytes.ts";
 
 // PostgreSQL's own default is 4,096. The driver computes them at once, and nothing else runs until it has.
 const mostIterations = 1_000_000;
-// Before the server is ready: three of SCRAM, one that ends it, and some to spare.
-const mostAuthentications = 8;
-const longestAuthentication = 4096;
+
+// Besides rows: some twenty settings at the login, four for each statement, and notices. The driver keeps some of them,
+// and what it makes of a row's columns is ten times as long.
+const mostMessages = 1000;
+const longestMessage = 8192;
 
 const headerBytes = 5;
 const saslContinue = 11;
@@ -14,6 +16,7 @@ const text = new TextDecoder();
 
 /** All that a server sends to a client that neither copies nor replicates. */
 const known = new Set([..."RKSZTDCEINAnst123vV"].map((letter) => letter.charCodeAt(0)));
+const dataRow = "D".charCodeAt(0);
 const authentication = "R".charCodeAt(0);
 const readyForQuery = "Z".charCodeAt(0);
 
@@ -24,7 +27,8 @@ const readyForQuery = "Z".charCodeAt(0);
 export function messageCheck(): (chunk: Uint8Array) => boolean {
   let pending: Uint8Array = empty;
   let toSkip = 0;
-  let authentications = 0;
+  let messages = 0;
+  const asked = new Set<number>();
   let ready = false;
 
   return (chunk) => {
@@ -35,15 +39,17 @@ export function messageCheck(): (chunk: Uint8Array) => boolean {
       const [type = 0] = pending;
       const end = 1 + int32At(pending, 1);
       if (!known.has(type) || end < headerBytes) return false;
+      if (type !== dataRow && end > longestMessage) return false;
       if (type === authentication) {
-        if (ready || ++authentications > mostAuthentications || end > longestAuthentication) return false;
-        if (pending.length < end) {
-          // Counted again when it is complete.
-          authentications--;
-          return true;
-        }
-        if (!isBearable(pending.subarray(headerBytes, end))) return false;
+        if (ready) return false;
+        if (pending.length < end) return true;
+        const body = pending.subarray(headerBytes, end);
+        const code = body.length < 4 ? -1 : int32At(body, 0);
+        // The driver would do the work of each as often as it is asked.
+        if (asked.has(code) || !isBearable(code, body)) return false;
+        asked.add(code);
       }
+      if (type !== dataRow && ++messages > mostMessages) return false;
       ready ||= type === readyForQuery;
       toSkip = Math.max(0, end - pending.length);
       pending = pending.subarray(end);
@@ -52,9 +58,7 @@ export function messageCheck(): (chunk: Uint8Array) => boolean {
   };
 }
 
-function isBearable(body: Uint8Array): boolean {
-  if (body.length < 4) return false;
-  const code = int32At(body, 0);
+function isBearable(code: number, body: Uint8Array): boolean {
   if (code !== saslContinue) return others.includes(code);
   const [, iterations] =
     text.decode(body.subarray(4)).match(/^r=[!-+\--~]+,s=[A-Za-z0-9+/]+=*,i=(\d{1,9})$/) ?? [];

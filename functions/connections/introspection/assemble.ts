@@ -18,7 +18,10 @@ export type CatalogueRow = Record<string, unknown>;
 export interface CatalogueRows {
   /** name */
   schemas: CatalogueRow[];
-  /** schema, name, kind (table, view), comment, rows. One more than the limit shows that there are more. */
+  /**
+   * schema, name, kind (table, view), comment, rows. The others but for schemas come in the same order of tables. One more
+   * than the limit shows that there are more.
+   */
   tables: CatalogueRow[];
   /** schema, table, name, type, nullable, default, comment, generated; sorted by schema, table and position. */
   columns: CatalogueRow[];
@@ -37,14 +40,13 @@ export async function assembleSnapshot(
   limits: IntrospectionLimits,
 ): Promise<SchemaSnapshot> {
   const tables = new Map<string, Table>();
-  const sorted = rows.tables.map(toTable).sort((a, b) =>
-    byName(a.schema, b.schema) || byName(a.name, b.name)
-  );
-  for (const table of sorted.slice(0, limits.tables)) tables.set(key(table.schema, table.name), table);
-  let truncated = rows.tables.length > limits.tables || rows.columns.length > limits.columns;
+  const complete = rows.tables.slice(0, completeTables(rows, limits));
+  const sorted = complete.map(toTable).sort((a, b) => byName(a.schema, b.schema) || byName(a.name, b.name));
+  for (const table of sorted) tables.set(key(table.schema, table.name), table);
+  let truncated = complete.length < rows.tables.length;
 
-  const of = (row: CatalogueRow) => tables.get(key(name(row["schema"]), name(row["table"])));
-  for (const row of rows.columns.slice(0, limits.columns)) of(row)?.columns.push(toColumn(row));
+  const of = (row: CatalogueRow) => tables.get(keyOf(row, "table"));
+  for (const row of rows.columns) of(row)?.columns.push(toColumn(row));
   for (const row of rows.indexes) addIndex(of(row), row);
   for (const row of rows.foreignKeys) addForeignKey(of(row), row);
 
@@ -75,6 +77,20 @@ export async function assembleSnapshot(
   return checked.data;
 }
 
+/** How many tables were read to their end. Half of one would be taken for a change of it. */
+function completeTables(
+  { tables, columns, indexes, foreignKeys }: CatalogueRows,
+  limits: IntrospectionLimits,
+): number {
+  const ends = [columns, indexes, foreignKeys].map((list) => {
+    const first = list[limits.columns];
+    const at = first ? tables.findIndex((row) => keyOf(row, "name") === keyOf(first, "table")) : -1;
+    return at < 0 ? limits.tables : at;
+  });
+  return Math.min(limits.tables, ...ends);
+}
+
+const keyOf = (row: CatalogueRow, table: "name" | "table") => key(name(row["schema"]), name(row[table]));
 const key = (schema: string, table: string) => JSON.stringify([schema, table]);
 const name = (value: unknown) => String(value ?? "").slice(0, 256).toWellFormed();
 const isTrue = (value: unknown) => value === true || Number(value) === 1;

@@ -17,6 +17,8 @@ export type Fault =
   | "silent_on_login"
   | "reset_on_query"
   | "silent_on_query"
+  | "endless_errors"
+  | "begins_transaction"
   | "garbage"
   | "endless_prelogin";
 

@@ -14,6 +14,7 @@ import {
   routingToken,
   rowsetTokens,
   type ServerError,
+  transactionToken,
 } from "./tokens.ts";
 
 type Settings = TdsServerOptions &
@@ -123,10 +124,27 @@ export function serveSession(
     const statement = payload.subarray(payload.readUInt32LE(0)).toString("utf16le");
     seen.statements.push(statement);
     // The driver's own statements, before the client's.
-    if (/^\s*set /i.test(statement)) return answer(doneToken());
+    const begun = fault === "begins_transaction" ? transactionToken() : Buffer.alloc(0);
+    if (/^\s*set /i.test(statement)) return answer(Buffer.concat([begun, doneToken()]));
     if (fault === "reset_on_query") return void socket.resetAndDestroy();
     if (fault === "silent_on_query") return;
+    if (fault === "endless_errors") return pour(errorToken({ number: 50_000, message: "" }));
+    // A client that has kept what nobody asked for.
+    if (fault === "begins_transaction" && payload.readBigUInt64LE(10) !== 0n) return void socket.destroy();
     answer(result(settings.answers?.find(([pattern]) => pattern.test(statement))?.[1]));
+  }
+
+  /** One message, of the same token for as long as the client takes it. */
+  function pour(token: Buffer) {
+    const tokens = Buffer.concat(Array.from({ length: 100 }, () => token));
+    const packet = toPackets(packetType.result, tokens, 32_767);
+    // Not the last one.
+    packet[1] = 0;
+    const more = () => {
+      while (!socket.destroyed && socket.write(packet));
+    };
+    socket.on("drain", more);
+    more();
   }
 
   function result(found: Rowset | { error: ServerError } | undefined): Buffer {

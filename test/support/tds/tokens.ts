@@ -42,6 +42,9 @@ export function routingToken({ host, port }: { host: string; port: number }): Bu
   return token(0xe3, u8(20), u16(route.length), route, u16(0));
 }
 
+/** Says that a transaction has begun: [MS-TDS] ENVCHANGE 8. */
+export const transactionToken = () => token(0xe3, u8(8), u8(8), i64(1), u8(0));
+
 const doneStatus = { final: 0, error: 0x02, count: 0x10, attention: 0x20 } as const;
 const done = (status: number, rows = 0) => Buffer.concat([u8(0xfd), u16(status), u16(0xc1), i64(rows)]);
 export const doneToken = () => done(doneStatus.final);
