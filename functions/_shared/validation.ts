@@ -1,4 +1,8 @@
+import { z } from "@hono/zod-openapi";
 import { AppError } from "./errors.ts";
+
+/** An id as both stores write it. Some clients send capitals: to PostgreSQL they are the same, to MongoDB they are not. */
+export const uuid = z.uuid().toLowerCase();
 
 /** Where in the request a value stands. */
 const places = {

@@ -103,6 +103,7 @@ Deno.test("a workflow's life, from draft to version to file and back", () =>
 
     const read = await call("GET", at);
     assert.deepEqual([read.status, read.etag, read.body], [200, '"r1.v0"', made.body]);
+    assert.deepEqual((await call("GET", at.toUpperCase())).body, made.body, "as some clients write ids");
 
     const patched = await call("PATCH", at, { description: "of a day", definition: { cache: null } }, {
       "if-match": read.etag,

@@ -2,7 +2,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { fromCursor, toCursor } from "../_documents/cursor.ts";
 import type { About } from "../_documents/workflow-store.ts";
 import { errorResponses } from "../_shared/responses.ts";
-import { validationFailed } from "../_shared/validation.ts";
+import { uuid, validationFailed } from "../_shared/validation.ts";
 import { shapeIssues } from "../_workflows/check.ts";
 import { mergePatch } from "../_workflows/merge-patch.ts";
 import { workflowDefinition } from "../_workflows/workflow.ts";
@@ -77,7 +77,7 @@ export function registerDrafts(setting: Setting): void {
         limit: z.coerce.number().int().min(1).max(100).default(25),
         cursor: z.string().max(300).optional(),
         state: z.enum(["draft", "published", "archived"]).optional(),
-        application_id: z.uuid().optional(),
+        application_id: uuid.optional(),
         tag: z.string().max(50).optional(),
         search: z.string().max(200).optional().openapi({
           description: "Words of the name, or how they begin.",

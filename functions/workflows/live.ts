@@ -2,6 +2,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { fromCursor, toCursor } from "../_documents/cursor.ts";
 import { authenticate } from "../_shared/auth.ts";
 import { errorResponses } from "../_shared/responses.ts";
+import { uuid } from "../_shared/validation.ts";
 import { organizationBySlug } from "./backend.ts";
 import { live, liveRoutes } from "./schemas.ts";
 import { answer, type Setting } from "./setting.ts";
@@ -15,7 +16,7 @@ const refusals = [
   "mongodb_unavailable",
 ] as const;
 
-const organization = z.union([z.uuid(), z.string().regex(/^[a-z0-9-]{3,48}$/)]).openapi({
+const organization = z.union([uuid, z.string().regex(/^[a-z0-9-]{3,48}$/)]).openapi({
   description: "Its slug, or its id where that is known: then PostgreSQL is not asked.",
 });
 /** `GET /orders/7`, or a workflow's slug or id. */
@@ -110,11 +111,12 @@ export function registerLive({ app, workflows, keys, findOrganization = organiza
   });
 
   const idOf = (organization: string, admin: Parameters<typeof organizationBySlug>[0]) =>
-    z.uuid().safeParse(organization).success ? organization : findOrganization(admin, organization);
+    uuid.safeParse(organization).success ? organization : findOrganization(admin, organization);
 }
 
 function namedBy(route: string) {
   const [, method, path] = route.match(/^([A-Z]+) (\/.*)$/) ?? [];
   if (method !== undefined && path !== undefined) return { method, path };
-  return z.uuid().safeParse(route).success ? { id: route } : { slug: route };
+  const id = uuid.safeParse(route).data;
+  return id === undefined ? { slug: route } : { id };
 }

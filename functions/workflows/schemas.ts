@@ -2,10 +2,10 @@ import { z } from "@hono/zod-openapi";
 import type { WorkflowSummary } from "../_documents/workflow-store.ts";
 import type { Workflow, WorkflowVersion } from "../_documents/workflows.ts";
 import { difference } from "../_workflows/diff.ts";
+import { uuid } from "../_shared/validation.ts";
 import { type WorkflowDefinition, workflowDefinition } from "../_workflows/workflow.ts";
 
 const time = z.iso.datetime();
-const id = z.uuid();
 
 /** As names are in the database: nothing that reorders or hides text, and something to see. */
 export const name = z.string().trim().min(1).max(100)
@@ -26,7 +26,7 @@ const about = {
   slug,
   description: z.string().max(2000).optional(),
   tags: z.array(tag).max(20).optional(),
-  application_id: id.nullish().openapi({ description: "An application of this organization." }),
+  application_id: uuid.nullish().openapi({ description: "An application of this organization." }),
 };
 
 export const draftInput = z.strictObject({ ...about, definition: workflowDefinition }).openapi(
@@ -75,7 +75,7 @@ export const importInput = z.strictObject({
 }).openapi("ImportInput");
 
 const summaryShape = {
-  id,
+  id: uuid,
   name: z.string(),
   slug: z.string(),
   description: z.string(),
@@ -102,7 +102,7 @@ export const workflowSummary = z.object(summaryShape).openapi("WorkflowSummary")
 export const workflow = z.object({ ...summaryShape, definition: workflowDefinition }).openapi("Workflow");
 
 const versionShape = {
-  workflow_id: id,
+  workflow_id: uuid,
   number: z.int(),
   content_hash: z.string(),
   trigger: z.enum(["http", "schedule"]),
@@ -133,7 +133,7 @@ export const publication = z.object({
 export const differences = z.object({ differences: z.array(difference) }).openapi("WorkflowDifferences");
 
 export const live = z.object({
-  workflow_id: id,
+  workflow_id: uuid,
   slug: z.string(),
   version: z.int(),
   content_hash: z.string(),
@@ -142,7 +142,7 @@ export const live = z.object({
 }).openapi("LiveWorkflow");
 export const liveRoutes = z.object({
   routes: z.array(z.object({
-    workflow_id: id,
+    workflow_id: uuid,
     slug: z.string(),
     route: z.string(),
     version: z.int(),
