@@ -3,6 +3,7 @@ import type { WorkflowSummary } from "../_documents/workflow-store.ts";
 import type { Workflow, WorkflowVersion } from "../_documents/workflows.ts";
 import { difference } from "../_workflows/diff.ts";
 import { uuid } from "../_shared/validation.ts";
+import { recordOf } from "../_workflows/first-problem.ts";
 import { type WorkflowDefinition, workflowDefinition } from "../_workflows/workflow.ts";
 
 const time = z.iso.datetime();
@@ -38,7 +39,7 @@ export const draftPatch = z.strictObject({
   name: z.string().optional(),
   slug: z.string().optional(),
   description: z.string().nullish(),
-  tags: z.array(z.string()).nullish(),
+  tags: about.tags.nullable(),
   application_id: z.string().nullish(),
   definition: z.record(z.string(), z.unknown()).optional().openapi({
     description: "Merged into the draft's.",
@@ -69,7 +70,7 @@ export const importInput = z.strictObject({
   file: workflowFile,
   name: name.optional(),
   slug: slug.optional(),
-  connections: z.record(z.guid(), z.guid()).optional().openapi({
+  connections: recordOf(z.guid(), z.guid(), { type: "string", format: "uuid" }).optional().openapi({
     description: "Which connection of this organization takes the place of each in the file.",
   }),
 }).openapi("ImportInput");
