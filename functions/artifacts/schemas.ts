@@ -5,6 +5,7 @@ import { uuid } from "../_shared/validation.ts";
 
 export const MAX_UPLOAD_BYTES = 100 * 1024 * 1024;
 export const MAX_LINK_SECONDS = 3600;
+export const MAX_LINK_INPUT_BYTES = 1024;
 
 export const name = z.string().trim().min(1).max(200).regex(
   /^[^\p{Cc}\p{Cs}<>:"/\\|?*\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]+$/u,

@@ -353,8 +353,29 @@ Deno.test("servers read what is live, by slug, id, route and version; people do 
     assert.equal((await call("GET", `published/${acme}/latest?route=orders`)).status, 401);
     const { body: { routes } } = await call("GET", "published/acme", undefined, server);
     assert.deepEqual(routes.map(({ route, slug }: Loose) => [route, slug]), [["GET /orders/{}", "orders"]]);
+    const { etag: next } = await call("PATCH", `${acme}/${id}`, { definition: { cache: null } }, {
+      "if-match": '"r1.v1"',
+    });
+    await call("POST", `${acme}/${id}/publish`, {}, { "if-match": next });
+    await call("POST", `${acme}/${id}/rollback`, { version: 1 }, { "if-match": next });
+    const brought = await live(acme, "latest", "orders", { "if-none-match": hash });
+    assert.deepEqual(
+      [brought.status, brought.body?.version],
+      [200, 3],
+      "the content of version 1, not version 1",
+    );
     await call("POST", `${acme}/${id}/archive`);
     assert.equal((await live(acme, "1", "orders")).code, "workflow_not_found");
+    await call("DELETE", `${acme}/${id}`);
+    const { body: heir, etag: fresh } = await create("orders", smallWorkflow());
+    await call("POST", `${acme}/${heir.id}/publish`, {}, { "if-match": fresh });
+    const first = await live(acme, "1", "orders");
+    assert.equal(first.body.workflow_id, heir.id);
+    assert.equal(
+      first.headers.get("cache-control"),
+      "private, no-cache",
+      "the slug is another workflow's now",
+    );
   }));
 
 Deno.test("503: without MongoDB, and only that", async () => {

@@ -73,7 +73,7 @@ export function registerLive({ app, workflows, keys, findOrganization = organiza
     operationId: "getLiveWorkflow",
     summary: "A published version, by its route",
     description:
-      "A version never changes: its ETag is its content's hash, and If-None-Match is answered by 304.",
+      "A version never changes, but what leads to it does: ask with If-None-Match, which 304 answers.",
     request: {
       params: z.object({
         organization,
@@ -97,12 +97,11 @@ export function registerLive({ app, workflows, keys, findOrganization = organiza
       wanted,
     );
     const { workflow_id, number, content_hash, published_at, definition } = version;
-    c.header("etag", `"${content_hash}"`);
-    c.header(
-      "cache-control",
-      wanted === "latest" ? "private, no-cache" : "private, max-age=31536000, immutable",
-    );
-    if (c.req.header("if-none-match")?.includes(content_hash)) return c.body(null, 304);
+    // A later version may bring a content back; and a slug or a route may become another workflow's.
+    const etag = `"v${number}.${content_hash}"`;
+    c.header("etag", etag);
+    c.header("cache-control", "private, no-cache");
+    if (c.req.header("if-none-match")?.includes(etag)) return c.body(null, 304);
     const about = JSON.stringify({ workflow_id, slug, version: number, content_hash, published_at });
     // The definition is kept as text: it goes out as it is.
     return c.body(`${about.slice(0, -1)},"definition":${definition}}`, 200, {
