@@ -90,7 +90,7 @@ Deno.test("it goes on where it stopped, and asks for each organization once", ()
     for (let status = "unfinished"; status === "unfinished"; runs++) {
       let looks = 0;
       // Another process each time, with time for a part of it.
-      const result = await jobOf(store, { batch: 2 }).run(admin, () => ++looks > 30);
+      const result = await jobOf(store, { batch: 2 }).run(admin, () => ++looks > 20);
       ({ status } = result);
       count += result.count;
       assert.ok(runs < 50);
