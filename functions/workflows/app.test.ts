@@ -209,6 +209,10 @@ Deno.test("400: what is wrong with a workflow is told by pointers, several at on
       "invalid_workflow",
       "/start",
     ]);
+    const unread = await call("PATCH", `${acme}/${id}`, { definition: { start: null } }, {
+      "if-match": '"r2.v0"',
+    });
+    assert.equal(unread.code, "stale_revision", "a patch is looked at on what it was made for");
     for (const patch of [{ name: null }, { slug: "A b" }, { tags: [1] }, { definition: null }, [], "x"]) {
       const answer = await call("PATCH", `${acme}/${id}`, patch, { "if-match": etag });
       assert.equal(answer.status, 400, JSON.stringify(patch));

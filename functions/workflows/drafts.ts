@@ -177,12 +177,12 @@ export function registerDrafts(setting: Setting): void {
     const { name, slug, description, tags, application_id, definition } = await workflows.get(
       organization_id,
       id,
+      revision,
     );
     const before = { name, slug, description, tags, application_id, definition: parsed(definition) };
     const after = requireDraft(mergePatch(before, c.req.valid("json")));
     const about = await requireAbout(after, organization_id, backend);
     const content = await requireContent(after.definition, organization_id, backend);
-    // What was read may be newer than the revision that is changed: then nothing is saved.
     const saved = await workflows.save(organization_id, id, revision, about, content, by);
     c.header("etag", etagOf(saved));
     return c.json(workflowOf(saved), 200);
