@@ -10,7 +10,7 @@ import {
   schemaTables,
   type StoredSnapshot,
 } from "./schemas.ts";
-import { isDuplicate } from "./tenant-collection.ts";
+import { onceMore } from "./tenant-collection.ts";
 import { atMost, beginsWith, below, oneOf } from "./where.ts";
 import { wordsOf } from "./words.ts";
 
@@ -90,13 +90,10 @@ export function createSchemaStore(
     snapshot: SchemaSnapshot,
   ): Promise<{ snapshot_id: string; changes: SchemaChange[] }> {
     const connection_id = connectionId.toLowerCase();
-    try {
-      return await transaction(organizationId, (tenant) => saveIn(tenant, connection_id, snapshot));
-    } catch (error) {
-      // Two at once: the other was first, and is now the one before.
-      if (!isDuplicate(error)) throw error;
-      return await transaction(organizationId, (tenant) => saveIn(tenant, connection_id, snapshot));
-    }
+    // Two at once: the other was first, and is then the one before.
+    return await onceMore(() =>
+      transaction(organizationId, (tenant) => saveIn(tenant, connection_id, snapshot))
+    );
   }
 
   async function saveIn(tenant: Tenant, connection_id: string, snapshot: SchemaSnapshot) {
@@ -127,6 +124,13 @@ export function createSchemaStore(
     await indexTables(tenant, connection_id, old?.tables ?? [], snapshot.tables);
     return { snapshot_id: _id, changes };
   }
+
+  /** Those that there are snapshots of. */
+  const connections = (organizationId: string): Promise<string[]> =>
+    run(organizationId, async (tenant) => {
+      const groups = await snapshots(tenant).totals({}, { by: "connection_id" });
+      return groups.map(({ key }) => String(key));
+    });
 
   /** The snapshots of a connection, the newest first. */
   const list = (
@@ -252,7 +256,7 @@ export function createSchemaStore(
       if (column !== "" && !columns.some(({ name }) => name === column)) {
         throw new AppError("schema_not_found");
       }
-      const change = () =>
+      return await onceMore(() =>
         annotations(tenant).change(place, {
           set: {
             ...(description && { description }),
@@ -263,11 +267,8 @@ export function createSchemaStore(
           },
           ...(!description && { unset: ["description"] as const }),
           setOnInsert: { _id: newId(clock()) },
-        }, { upsert: true });
-      return await change().catch((error) => {
-        if (isDuplicate(error)) return change();
-        throw error;
-      });
+        }, { upsert: true })
+      );
     });
 
   /** Deletes all that is known of a connection: it is gone. */
@@ -280,7 +281,7 @@ export function createSchemaStore(
       return count;
     });
 
-  return { save, list, get, diff, search, table, annotated, annotate, forget };
+  return { save, connections, list, get, diff, search, table, annotated, annotate, forget };
 }
 
 const parsed = ({ snapshot }: StoredSnapshot): SchemaSnapshot => JSON.parse(snapshot);
