@@ -939,7 +939,7 @@ export interface paths {
     };
     /**
      * A published version, by its route
-     * @description A version never changes: its ETag is its content's hash, and If-None-Match is answered by 304.
+     * @description A version never changes, but what leads to it does: ask with If-None-Match, which 304 answers.
      */
     get: operations["getLiveWorkflow"];
     put?: never;
@@ -3045,6 +3045,15 @@ export interface operations {
       };
       /** @description `artifact_not_found`: There is no such artifact in this organization. */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          "application/json": components["schemas"]["Error"];
+        };
+      };
+      /** @description `payload_too_large`: The body is too large. Send less. */
+      413: {
         headers: {
           [name: string]: unknown;
         };

@@ -11,7 +11,8 @@ export const ARTIFACT_FILES = "artifact_files";
 /** A generated file: what is known of it. Its bytes are in GridFS, under the same id. */
 export const artifacts = defineCollection({
   name: "artifacts",
-  version: 1,
+  version: 2,
+  bucket: ARTIFACT_FILES,
   schema: stored.extend({
     name: z.string().min(1).max(200),
     kind: z.enum(artifactKinds),

@@ -3,23 +3,27 @@ import { defineCollection, stored } from "./definition.ts";
 
 /** Most bytes of one answer that is kept. */
 export const MAX_ENTRY_BYTES = 1024 * 1024;
+export const MAX_CONTENT_TYPE = 200;
 
 const count = z.number().int().min(0);
 
 /** An answer of a workflow's version to certain parameters, or, without a body, somebody's intent to make it. */
 export const cacheEntries = defineCollection({
   name: "cache_entries",
-  version: 1,
+  version: 2,
   schema: stored.extend({
     workflow_id: z.string().max(36),
     workflow_version: z.number().int().min(1),
     tags: z.array(z.string().max(100)).max(40),
     status: z.number().int().optional(),
-    content_type: z.string().max(200).optional(),
+    content_type: z.string().max(MAX_CONTENT_TYPE).optional(),
     body: z.string().max(MAX_ENTRY_BYTES).optional(),
     bytes: count,
     made_at: z.date(),
     fresh_until: z.date(),
+    /** Until when the answer is given while a new one is made. */
+    stale_until: z.date().optional(),
+    /** When MongoDB may delete it: not while somebody makes it anew. */
     expires_at: z.date(),
     /** Who makes it, or makes it anew, and until when nobody else does. */
     lease: z.string().max(36).optional(),

@@ -167,6 +167,17 @@ Deno.test("who fails to make an answer gives the turn to the next; who dies lose
     );
   }));
 
+Deno.test("an answer that is gone does not come back while another is made in its place", () =>
+  withCache(async ({ cache, elsewhere, time }) => {
+    await cache.put(acme, keyOf(), answerOf("gone"), { ttl_seconds: 10, stale_seconds: 5, limit: null });
+    time.now += 15_000;
+    await cache.through(acme, keyOf(), settings, async () => {
+      assert.equal(await elsewhere().get(acme, keyOf()), undefined);
+      return answerOf("new");
+    });
+    assert.equal((await cache.get(acme, keyOf()))?.answer.body, "new");
+  }));
+
 Deno.test("what was made of data that were purged meanwhile is given, and not kept", () =>
   withCache(async ({ cache }) => {
     for (const purge of [{ all: true }, { tag: "orders" }, { workflow_id }] as const) {
@@ -177,6 +188,39 @@ Deno.test("what was made of data that were purged meanwhile is given, and not ke
       assert.equal(answer.body, "outdated");
       assert.equal(await cache.get(acme, keyOf()), undefined);
     }
+  }));
+
+Deno.test("a purge between an entry and its being counted harms nobody, also when the entry got smaller", () =>
+  withCache(async ({ cache, documents, time }) => {
+    await cache.put(acme, keyOf(), answerOf("x".repeat(9000)), settings);
+    time.now += 61_000;
+    const purged: typeof documents = {
+      ...documents,
+      run: (organizationId, work) =>
+        documents.run(organizationId, (tenant) =>
+          work({
+            ...tenant,
+            collection(definition) {
+              const collection = tenant.collection(definition);
+              if (definition.name !== "cache_entries") return collection;
+              return {
+                ...collection,
+                async change(where, change, options) {
+                  const changed = await collection.change(where, change, options);
+                  if (change.set && "body" in change.set) await cache.invalidate(acme, { all: true });
+                  return changed;
+                },
+              };
+            },
+          })),
+    };
+    const { answer } = await createCacheStore(purged, { clock: () => time.now }).through(
+      acme,
+      keyOf(),
+      settings,
+      () => Promise.resolve(answerOf("small")),
+    );
+    assert.equal(answer.body, "small");
   }));
 
 Deno.test("purged by tag, by workflow, or all: of one organization", () =>
@@ -247,6 +291,8 @@ Deno.test("not kept: too large for an entry, for the organization, or no success
       await cache.put(acme, keyOf(), answerOf("x".repeat(5000)), { ...settings, limit: 5000 }),
       false,
     );
+    const named = { ...answerOf("x"), content_type: "x".repeat(201) };
+    assert.equal(await cache.put(acme, keyOf(), named, settings), false);
     let made = 0;
     const fail = () => Promise.resolve(answerOf(`${++made}`, 500));
     for (const expected of ["1", "2"]) {
@@ -262,6 +308,21 @@ Deno.test("hits and misses are counted", () =>
     assert.deepEqual([hits, misses, stale_hits, entries, bytes], [3, 1, 0, 1, 513]);
     assert.deepEqual(workflows, [{ workflow_id, entries: 1, bytes: 513 }]);
   }));
+
+Deno.test("a store that fails is told, and no answer's failure", async () => {
+  const full = () => Promise.reject(new Error("you are over your space quota"));
+  const lines: Record<string, unknown>[] = [];
+  const cache = createCacheStore({ run: full, transaction: full, ensure: full, close: full }, {
+    log: (line) => void lines.push(line),
+  });
+  const make = () => Promise.resolve(answerOf("made"));
+  const { answer, state } = await cache.through(acme, keyOf(), settings, make);
+  assert.deepEqual([answer.body, state, lines[0]?.["event"]], ["made", "miss", "cache_failed"]);
+  await assert.rejects(
+    cache.through(acme, { ...keyOf(), workflow_version: 0 }, settings, make),
+    { code: "validation_failed" },
+  );
+});
 
 Deno.test("without MongoDB every answer is made", async () => {
   const mongo = createMongo({ uri: () => `mongodb://127.0.0.1:${closedPort()}/x`, selectionTimeoutMs: 50 });

@@ -2,12 +2,12 @@ import { inBackground } from "../_shared/background.ts";
 import { AppError } from "../_shared/errors.ts";
 import { describeError, type Log, logToConsole } from "../_shared/log.ts";
 import { createCacheAccounts } from "./cache-accounts.ts";
-import { cacheEntries, type CacheEntry, MAX_ENTRY_BYTES } from "./cache-entries.ts";
+import { cacheEntries, type CacheEntry, MAX_CONTENT_TYPE, MAX_ENTRY_BYTES } from "./cache-entries.ts";
 import { cacheId, type CacheKey } from "./cache-key.ts";
 import type { Documents, Tenant } from "./documents.ts";
 import { refused } from "./refused.ts";
 import { isDuplicate, onceMore } from "./tenant-collection.ts";
-import { above, absent, below, present } from "./where.ts";
+import { above, absent, anyOf, atMost, below, present } from "./where.ts";
 
 /** An answer as it was given. */
 export interface CachedAnswer {
@@ -75,7 +75,10 @@ export function createCacheStore(
   const flights = new Map<string, Promise<CachedAnswer>>();
 
   const find = async (tenant: Tenant, id: string): Promise<Cached | undefined> => {
-    const found = await entries(tenant).findOne({ _id: id, body: present(), expires_at: above(now()) });
+    const found = await entries(tenant).findOne([
+      { _id: id, body: present() },
+      anyOf<CacheEntry>({ fresh_until: above(now()) }, { stale_until: above(now()) }),
+    ]);
     if (!found) return undefined;
     const { status = 200, content_type = "", body = "", fresh_until } = found;
     const state = fresh_until.getTime() > clock() ? "hit" : "stale";
@@ -116,7 +119,7 @@ export function createCacheStore(
     make: () => Promise<CachedAnswer>,
   ): Promise<Cached> {
     const id = await idOf(organizationId, key);
-    const found = await unlessAway(() => lookUp(organizationId, id));
+    const found = await unlessBroken(() => lookUp(organizationId, id));
     if (found?.state === "hit") return found;
     if (found) {
       if (!flights.has(id)) inBackground(refresh());
@@ -151,10 +154,10 @@ export function createCacheStore(
       const lease = crypto.randomUUID();
       const deadline = clock() + leaseMs;
       for (let pause = 20;; pause = Math.min(2 * pause, 250)) {
-        const mine = await unlessAway(() => acquire(lease));
+        const mine = await unlessBroken(() => acquire(lease));
         if (mine === undefined) return await make();
         if (mine) return await makeAndKeep(lease);
-        const made = await unlessAway(() => run(organizationId, (tenant) => find(tenant, id)));
+        const made = await unlessBroken(() => run(organizationId, (tenant) => find(tenant, id)));
         if (made) return made.answer;
         // Who makes it is slower than its lease: nobody waits longer than that.
         if (clock() > deadline) return await make();
@@ -168,7 +171,7 @@ export function createCacheStore(
       try {
         await run(organizationId, (tenant) =>
           // One who looked before another made it finds it fresh now: that is a duplicate too.
-          entries(tenant).change({ _id: id, lease_until: below(now()), fresh_until: below(now()) }, {
+          entries(tenant).change({ _id: id, lease_until: below(now()), fresh_until: atMost(now()) }, {
             set: { lease, lease_until: until },
             raise: { expires_at: until },
             setOnInsert: {
@@ -188,7 +191,7 @@ export function createCacheStore(
 
     async function makeAndKeep(lease: string): Promise<CachedAnswer> {
       const release = () =>
-        unlessAway(() =>
+        unlessBroken(() =>
           run(organizationId, async (tenant) => {
             await entries(tenant).removeAll({ _id: id, lease, body: absent() });
             await entries(tenant).changeAll({ _id: id, lease }, {
@@ -204,7 +207,7 @@ export function createCacheStore(
         await release();
         throw error;
       }
-      const kept = await unlessAway(() =>
+      const kept = await unlessBroken(() =>
         run(organizationId, (tenant) => keep(tenant, id, key, answer, settings, lease))
       );
       if (!kept) await release();
@@ -261,9 +264,11 @@ export function createCacheStore(
     const size = new TextEncoder().encode(body).length;
     const bytes = size + AROUND;
     const { limit, ttl_seconds, stale_seconds = 0 } = settings;
-    const tooLarge = size > MAX_ENTRY_BYTES || (limit !== null && bytes > limit);
+    const tooLarge = size > MAX_ENTRY_BYTES || content_type.length > MAX_CONTENT_TYPE ||
+      (limit !== null && bytes > limit);
     if (tooLarge || status < 200 || status > 299) return false;
     const at = clock();
+    const stale_until = new Date(at + 1000 * (ttl_seconds + stale_seconds));
     const entry = {
       ...partsOf(key),
       tags: tagsOf(settings),
@@ -273,7 +278,8 @@ export function createCacheStore(
       bytes,
       made_at: new Date(at),
       fresh_until: new Date(at + 1000 * ttl_seconds),
-      expires_at: new Date(at + 1000 * (ttl_seconds + stale_seconds)),
+      stale_until,
+      expires_at: stale_until,
       lease_until: NEVER,
     };
     const before = await onceMore(() =>
@@ -287,9 +293,22 @@ export function createCacheStore(
     );
     // The lease's own document is there unless the key was purged, or another took the lease over.
     if (!before && lease !== undefined) return false;
-    const total = (await written(tenant, bytes - (before?.bytes ?? 0))).bytes;
+    // Never less, or a sum that is put right meanwhile would become too small.
+    const total = (await written(tenant, Math.max(0, bytes - (before?.bytes ?? 0)))).bytes;
     if (limit !== null && total > limit) await shrink(tenant, limit);
     return true;
+  }
+
+  /** Undefined when the store is away or fails. What the caller said wrong is thrown. */
+  async function unlessBroken<T>(work: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await work();
+    } catch (error) {
+      const isAway = error instanceof AppError && error.code === "mongodb_unavailable";
+      if (error instanceof AppError && !isAway) throw error;
+      if (!isAway) log({ level: "warn", event: "cache_failed", error: describeError(error) });
+      return undefined;
+    }
   }
 
   return { get, put, through, invalidate, statistics };
@@ -305,12 +324,3 @@ const idOf = (organizationId: string, key: CacheKey) => cacheId(String(organizat
 const tagsOf = ({ tags = [] }: CacheSettings) => [...new Set(tags)];
 
 const isDuration = (seconds: unknown) => typeof seconds === "number" && seconds >= 0 && seconds <= 1e9;
-
-async function unlessAway<T>(work: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await work();
-  } catch (error) {
-    if (error instanceof AppError && error.code === "mongodb_unavailable") return undefined;
-    throw error;
-  }
-}

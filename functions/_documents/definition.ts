@@ -27,6 +27,8 @@ export interface CollectionDefinition<T extends Stored = Stored> {
   version: number;
   schema: z.ZodType<T>;
   indexes: readonly IndexDefinition[];
+  /** The GridFS bucket of what its documents describe: found by their organization too. */
+  bucket?: string;
   /** Its documents are made and deleted, never changed: no program can. */
   writtenOnce?: true;
 }

@@ -48,6 +48,42 @@ Deno.test("a later version is applied to what is there, and an earlier process d
     });
   }, []));
 
+Deno.test("an index that a later version has otherwise, or under another name, is made anew", () =>
+  withStore(async ({ mongo }) => {
+    await mongo.run(async (database) => {
+      await ensureCollections(database, { definitions: [second] });
+      const third = defineCollection({
+        ...second,
+        version: 3,
+        indexes: [
+          { name: "thing_label", key: { organization_id: 1, name: 1 } },
+          { name: "expiry", key: { size: 1 }, expireAfterSeconds: 60 },
+        ],
+      });
+      assert.equal(await ensureCollections(database, { definitions: [third] }), 1);
+      const indexes = await database.collection("things").indexes();
+      assert.deepEqual(indexes.map(({ name }) => name).sort(), ["_id_", "expiry", "thing_label"]);
+      assert.equal(indexes.find(({ name }) => name === "expiry")?.expireAfterSeconds, 60);
+      assert.equal(indexes.find(({ name }) => name === "thing_label")?.unique, undefined);
+    });
+  }, []));
+
+Deno.test("who cannot apply a version says so, and holds nobody up", () =>
+  withStore(async ({ mongo }) => {
+    await mongo.run(async (database) => {
+      await database.collection("things").insertMany([{ organization_id, name: "a" }, {
+        organization_id,
+        name: "a",
+      }]);
+      let now = Date.now();
+      const ensure = () =>
+        ensureCollections(database, { definitions: [first], pauseMs: 1, clock: () => now += 1000 });
+      const begun = now;
+      for (let turn = 0; turn < 2; turn++) await assert.rejects(ensure(), { code: 11000 });
+      assert.ok(now - begun < 30_000, "nobody waited for a claim to be over");
+    });
+  }, []));
+
 Deno.test("a process that died while applying holds nobody up for ever", () =>
   withStore(async ({ mongo }) => {
     await mongo.run(async (database) => {

@@ -1,5 +1,5 @@
 import type { Collection, Db } from "mongodb";
-import type { CollectionDefinition } from "./definition.ts";
+import type { CollectionDefinition, IndexDefinition } from "./definition.ts";
 import { indexSpecification } from "./definition.ts";
 import { toMongoSchema } from "./mongo-schema.ts";
 
@@ -22,6 +22,8 @@ export interface EnsureOptions {
 const VERSIONS = "nectar_collections";
 const CLAIM_MS = 60_000;
 const EXISTS = 48;
+/** An index of this name, or on these fields, is there and otherwise. */
+const CONFLICTS = [85, 86];
 const DUPLICATE = 11000;
 
 /**
@@ -58,7 +60,13 @@ async function ensureOne(
     if (clock() > deadline) throw new Error(`Nobody finishes applying version ${version} of ${name}.`);
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
-  await apply(database, definition);
+  try {
+    await apply(database, definition);
+  } catch (error) {
+    // The next tries at once; if this fails too, when the claim is over.
+    await versions.updateOne({ _id: name }, { $unset: { claimed_until: "" } }).catch(() => {});
+    throw error;
+  }
   await versions.updateOne({ _id: name }, { $set: { version }, $unset: { claimed_until: "" } });
   return true;
 }
@@ -85,7 +93,7 @@ async function claim(versions: Collection<Applied>, { name, version }: Collectio
 }
 
 async function apply(database: Db, definition: CollectionDefinition): Promise<void> {
-  const { name, schema, indexes } = definition;
+  const { name, schema, indexes, bucket } = definition;
   const validation = {
     validator: { $jsonSchema: toMongoSchema(schema) },
     validationLevel: "strict",
@@ -97,5 +105,25 @@ async function apply(database: Db, definition: CollectionDefinition): Promise<vo
     if ((error as { code?: number }).code !== EXISTS) throw error;
     await database.command({ collMod: name, ...validation });
   }
-  if (indexes.length > 0) await database.collection(name).createIndexes(indexes.map(indexSpecification));
+  for (const index of indexes) await applyIndex(database.collection(name), index);
+  if (bucket) {
+    const index: IndexDefinition = { name: "file_organization", key: { "metadata.organization_id": 1 } };
+    await applyIndex(database.collection(`${bucket}.files`), index);
+  }
+}
+
+/** MongoDB changes no index: one of an earlier version is made anew. */
+async function applyIndex(collection: Collection, index: IndexDefinition): Promise<void> {
+  const create = () => collection.createIndexes([indexSpecification(index)]);
+  try {
+    await create();
+  } catch (error) {
+    if (!CONFLICTS.includes(Number((error as { code?: number }).code))) throw error;
+    const isEarlier = (given: { name?: string; key: object }) =>
+      given.name === index.name || JSON.stringify(given.key) === JSON.stringify(index.key);
+    for (const { name } of (await collection.indexes()).filter(isEarlier)) {
+      if (name !== undefined) await collection.dropIndex(name);
+    }
+    await create();
+  }
 }

@@ -119,6 +119,7 @@ async function callsOf(
     "cache.invalidate": [[{ workflow_id: live }], [{ tag: CANARY }], [{ all: true }]],
     "cache.statistics": [[]],
     "schema.save": [[connection, await snapshotOf([tableOf("own", ["id:int"])])]],
+    "schema.connections": [[]],
     "schema.list": [[connection, { limit: 10 }], [connection, { limit: 10, before: 9 }]],
     "schema.get": [[connection, "latest"], [connection, 1]],
     "schema.diff": [[connection, 1, "latest"]],

@@ -7,6 +7,15 @@ import { withStore } from "./testing.ts";
 
 const [acme, globex] = [crypto.randomUUID(), crypto.randomUUID()];
 
+Deno.test("an organization's files are found by an index, not among all", () =>
+  withStore(async ({ documents, mongo }) => {
+    await documents.ensure();
+    await mongo.run(async (database) => {
+      const indexes = await database.collection("artifact_files.files").indexes();
+      assert.ok(indexes.some(({ key }) => Object.keys(key)[0] === "metadata.organization_id"));
+    });
+  }));
+
 Deno.test("a purge takes an organization's files with all their chunks, stops when its time is up, and goes on", () =>
   withStore(({ mongo }) =>
     mongo.run(async (database) => {

@@ -1,6 +1,6 @@
 import { AppError } from "../_shared/errors.ts";
 import { diffSnapshots, type SchemaChange } from "../_shared/schema-diff.ts";
-import type { SchemaSnapshot, Table } from "../_shared/schema-snapshot.ts";
+import type { Column, SchemaSnapshot, Table } from "../_shared/schema-snapshot.ts";
 import type { Documents, Tenant } from "./documents.ts";
 import { newId } from "./id.ts";
 import {
@@ -10,7 +10,7 @@ import {
   schemaTables,
   type StoredSnapshot,
 } from "./schemas.ts";
-import { isDuplicate } from "./tenant-collection.ts";
+import { onceMore } from "./tenant-collection.ts";
 import { atMost, beginsWith, below, oneOf } from "./where.ts";
 import { wordsOf } from "./words.ts";
 
@@ -70,6 +70,8 @@ export type SchemaIntelligence = ReturnType<typeof createSchemaStore>;
 const KEPT = 50;
 const MOST_ANNOTATIONS = 1000;
 const MOST_FOUND = 200;
+/** Of one table. */
+const MOST_WORDS = 5000;
 
 const snapshots = (tenant: Tenant) => tenant.collection(schemaSnapshots);
 const tables = (tenant: Tenant) => tenant.collection(schemaTables);
@@ -90,13 +92,10 @@ export function createSchemaStore(
     snapshot: SchemaSnapshot,
   ): Promise<{ snapshot_id: string; changes: SchemaChange[] }> {
     const connection_id = connectionId.toLowerCase();
-    try {
-      return await transaction(organizationId, (tenant) => saveIn(tenant, connection_id, snapshot));
-    } catch (error) {
-      // Two at once: the other was first, and is now the one before.
-      if (!isDuplicate(error)) throw error;
-      return await transaction(organizationId, (tenant) => saveIn(tenant, connection_id, snapshot));
-    }
+    // Two at once: the other was first, and is then the one before.
+    return await onceMore(() =>
+      transaction(organizationId, (tenant) => saveIn(tenant, connection_id, snapshot))
+    );
   }
 
   async function saveIn(tenant: Tenant, connection_id: string, snapshot: SchemaSnapshot) {
@@ -127,6 +126,13 @@ export function createSchemaStore(
     await indexTables(tenant, connection_id, old?.tables ?? [], snapshot.tables);
     return { snapshot_id: _id, changes };
   }
+
+  /** Those that there are snapshots of. */
+  const connections = (organizationId: string): Promise<string[]> =>
+    run(organizationId, async (tenant) => {
+      const groups = await snapshots(tenant).totals({}, { by: "connection_id" });
+      return groups.map(({ key }) => String(key));
+    });
 
   /** The snapshots of a connection, the newest first. */
   const list = (
@@ -176,8 +182,8 @@ export function createSchemaStore(
           sort: { _id: 1 },
         }),
       ]);
-      const matches = (text: string) => {
-        const own = wordsOf(text);
+      const matches = ({ name, comment }: Column) => {
+        const own = wordsOf(`${spelled(name)} ${comment ?? ""}`, MOST_WORDS);
         return words.some((word) => own.some((each) => each.startsWith(word)));
       };
       const found = new Map<string, Found>();
@@ -188,9 +194,7 @@ export function createSchemaStore(
           schema,
           table,
           kind,
-          columns: columns.filter(({ name, comment }) => matches(`${name} ${comment ?? ""}`)).map((
-            { name },
-          ) => name),
+          columns: columns.filter(matches).map(({ name }) => name),
         });
       }
       const places = said.map(({ connection_id, schema, table }) => ({ connection_id, schema, table }));
@@ -252,22 +256,19 @@ export function createSchemaStore(
       if (column !== "" && !columns.some(({ name }) => name === column)) {
         throw new AppError("schema_not_found");
       }
-      const change = () =>
+      return await onceMore(() =>
         annotations(tenant).change(place, {
           set: {
             ...(description && { description }),
             pii,
-            words: wordsOf(`${table} ${column} ${description ?? ""}`, 200),
+            words: wordsOf(`${spelled(table)} ${spelled(column)} ${description ?? ""}`, 200),
             ...(by && { updated_by: by }),
             updated_at: now(),
           },
           ...(!description && { unset: ["description"] as const }),
           setOnInsert: { _id: newId(clock()) },
-        }, { upsert: true });
-      return await change().catch((error) => {
-        if (isDuplicate(error)) return change();
-        throw error;
-      });
+        }, { upsert: true })
+      );
     });
 
   /** Deletes all that is known of a connection: it is gone. */
@@ -280,7 +281,7 @@ export function createSchemaStore(
       return count;
     });
 
-  return { save, list, get, diff, search, table, annotated, annotate, forget };
+  return { save, connections, list, get, diff, search, table, annotated, annotate, forget };
 }
 
 const parsed = ({ snapshot }: StoredSnapshot): SchemaSnapshot => JSON.parse(snapshot);
@@ -329,7 +330,7 @@ async function indexTables(tenant: Tenant, connection_id: string, old: Table[], 
           connection_id,
           schema: table.schema,
           table: table.name,
-          words: wordsOf(textOf(table), 5000),
+          words: wordsOf(textOf(table), MOST_WORDS),
           content: JSON.stringify(table),
         })),
       ),
@@ -349,11 +350,10 @@ async function tableId(
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** orderLines, order_lines and ORDER-LINES are two words each, and one. */
+/** orderLines is two words, as order_lines is, and one. */
+const spelled = (name: string) => `${name} ${name.replace(/(\p{Ll}|\p{N})(\p{Lu})/gu, "$1 $2")}`;
+
 function textOf({ schema, name, comment, columns }: Table): string {
-  const names = [schema, name, ...columns.map((column) => column.name)];
-  const parts = names.flatMap((
-    each,
-  ) => [each, each.replace(/_/g, " "), each.replace(/(\p{Ll}|\p{N})(\p{Lu})/gu, "$1 $2")]);
-  return [...parts, comment ?? "", ...columns.map((column) => column.comment ?? "")].join(" ");
+  const names = [schema, name, ...columns.map((column) => column.name)].map(spelled);
+  return [...names, comment ?? "", ...columns.map((column) => column.comment ?? "")].join(" ");
 }

@@ -143,6 +143,13 @@ Deno.test("a transaction is all or nothing", () =>
       (await documents.run(acme, (tenant) => tenant.collection(things).findOne({ _id: "1" })))?.size,
       2,
     );
+    const twice = documents.transaction(acme, (tenant) =>
+      tenant.collection(things).insertMany([
+        { _id: "2", name: "b", size: 1 },
+        { _id: "1", name: "again", size: 1 },
+      ]));
+    await assert.rejects(twice, { code: 11000 }, "after a duplicate MongoDB goes on with no transaction");
+    assert.equal(await documents.run(acme, (tenant) => tenant.collection(things).count({})), 1);
   }));
 
 Deno.test("an organization's id is a UUID, in one spelling", () =>

@@ -220,7 +220,8 @@ export function tenantCollection<T extends Stored>(
         );
         return insertedCount;
       } catch (error) {
-        if (!isDuplicate(error)) throw error;
+        // A transaction is over with its first duplicate.
+        if (session || !isDuplicate(error)) throw error;
         return Number((error as { insertedCount?: number }).insertedCount ?? 0);
       }
     },

@@ -127,8 +127,12 @@ export function createWorkflowStore(
       return heads(tenant).find(where, { fields: summaryFields, sort: { _id: -1 }, limit });
     });
 
-  const get = (organizationId: string, id: string): Promise<Workflow> =>
-    run(organizationId, (tenant) => requireWorkflow(tenant, id));
+  /** With a revision: only if the draft is at it, and can be changed. */
+  const get = (organizationId: string, id: string, revision?: number): Promise<Workflow> =>
+    run(
+      organizationId,
+      (tenant) => revision === undefined ? requireWorkflow(tenant, id) : requireAt(tenant, id, revision),
+    );
 
   /** Replaces the draft at a revision, of which it is the next. Of any number of writers one wins. */
   const save = (

@@ -83,7 +83,8 @@ export function createFunction(options: FunctionOptions): FunctionApp {
   return app;
 }
 
-const limitBody = (maxBodyBytes: number) =>
+/** Refuses a body of more bytes, and reads no more of it. For single routes where the app takes streams. */
+export const limitBody = (maxBodyBytes: number) =>
   bodyLimit({
     maxSize: maxBodyBytes,
     onError: () => {

@@ -1,4 +1,11 @@
+import { z } from "@hono/zod-openapi";
 import { AppError } from "./errors.ts";
+
+/**
+ * An id as both stores write it: whatever PostgreSQL takes, with or without the version bits of RFC 9562. Some clients send
+ * capitals: to PostgreSQL they are the same, to MongoDB they are not.
+ */
+export const uuid = z.guid().toLowerCase();
 
 /** Where in the request a value stands. */
 const places = {

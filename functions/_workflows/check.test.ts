@@ -279,6 +279,29 @@ Deno.test("text: too large, too deep, no JSON, names that are none", () => {
   assert.equal(issue("[1e400]"), "a number too large to keep");
 });
 
+Deno.test("of what is nested and wrong throughout, the first is told: all of it would take gigabytes", () => {
+  const wrong = (length: number, part: unknown = {}) => Array.from({ length }, () => part);
+  const names = (length: number, part: unknown = {}) =>
+    Object.fromEntries(wrong(length, part).map((each, n) => [`n${n}`, each]));
+  const transform = (output: unknown) => ({ id: "a", type: "transform", output });
+  const sql = { id: "a", type: "sql", connection: CONNECTION, statement: "x", parameters: names(10_000) };
+  const branch = (when: unknown) => ({ id: "a", type: "branch", cases: [{ name: "yes", when }] });
+  for (
+    const step of [
+      transform({ array: wrong(300, { array: wrong(900) }) }),
+      transform({ object: names(300, { object: names(200) }) }),
+      branch({ all: wrong(50, { any: wrong(50, { all: wrong(50) }) }) }),
+      sql,
+      { id: "a", type: "respond", status: 200, headers: names(10_000, 1) },
+    ]
+  ) {
+    const { issues } = checkWorkflow({ ...smallWorkflow(), steps: [step] });
+    assert.equal(issues?.length, 1, JSON.stringify(issues));
+  }
+  const output = { type: "object", properties: names(10_000) };
+  assert.equal(checkWorkflow({ ...smallWorkflow(), output }).issues?.length, 1);
+});
+
 Deno.test("what is wrong a hundred thousand times, or in very long words, is told shortly", () => {
   const long = "x".repeat(400_000);
   const hostile: Loose[] = [

@@ -1,4 +1,5 @@
 import { z } from "@hono/zod-openapi";
+import { listOf, recordOf } from "./first-problem.ts";
 import { identifier, scalar } from "./parameters.ts";
 
 const pointerText = z.string().max(500)
@@ -21,8 +22,8 @@ export const expression: z.ZodType<Expression> = z.lazy(() =>
     z.strictObject({ value: scalar }),
     z.strictObject({ parameter: identifier }),
     z.strictObject({ pointer: pointerText }),
-    z.strictObject({ object: z.record(z.string().min(1).max(200), expression) }),
-    z.strictObject({ array: z.array(expression).max(1000) }),
+    z.strictObject({ object: recordOf(z.string().min(1).max(200), expression, "WorkflowExpression") }),
+    z.strictObject({ array: listOf(expression, "WorkflowExpression", { most: 1000 }) }),
     z.strictObject({ each: pointerText, as: expression }),
   ])
 ).openapi("WorkflowExpression") as never;
@@ -35,6 +36,9 @@ export const binding = z.union([
 ]).openapi("WorkflowBinding");
 
 export type Binding = z.infer<typeof binding>;
+
+/** What is bound to each name. */
+export const bindings = recordOf(identifier, binding, "WorkflowBinding");
 
 export const comparisons = [
   "equals",
@@ -59,8 +63,8 @@ export const condition: z.ZodType<Condition> = z.lazy(() =>
     z.strictObject({ left: binding, is: z.enum(comparisons), right: binding }),
     z.strictObject({ left: binding, is: z.enum(["present", "absent"]) }),
     z.strictObject({ left: binding, is: z.literal("one_of"), values: z.array(scalar).min(1).max(200) }),
-    z.strictObject({ all: z.array(condition).min(1).max(50) }),
-    z.strictObject({ any: z.array(condition).min(1).max(50) }),
+    z.strictObject({ all: listOf(condition, "WorkflowCondition", { least: 1, most: 50 }) }),
+    z.strictObject({ any: listOf(condition, "WorkflowCondition", { least: 1, most: 50 }) }),
     z.strictObject({ not: condition }),
   ])
 ).openapi("WorkflowCondition") as never;

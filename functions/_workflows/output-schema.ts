@@ -1,4 +1,5 @@
 import { z } from "@hono/zod-openapi";
+import { recordOf } from "./first-problem.ts";
 
 /** Part of JSON Schema: what an answer looks like, for documentation and SDKs. No references, so that it ends. */
 export interface OutputSchema {
@@ -18,7 +19,7 @@ export const outputSchema: z.ZodType<OutputSchema> = z.lazy(() =>
     type: z.enum(["object", "array", "string", "integer", "number", "boolean", "null"]),
     nullable: z.boolean().optional(),
     description: z.string().max(1000).optional(),
-    properties: z.record(z.string().min(1).max(200), outputSchema).optional(),
+    properties: recordOf(z.string().min(1).max(200), outputSchema, "WorkflowOutputSchema").optional(),
     required: z.array(z.string().max(200)).max(500).optional(),
     additional_properties: z.boolean().optional(),
     items: outputSchema.optional(),

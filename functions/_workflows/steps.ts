@@ -1,7 +1,9 @@
 import { z } from "@hono/zod-openapi";
-import { binding, condition, expression } from "./expressions.ts";
+import { bindings, condition, expression } from "./expressions.ts";
+import { recordOf } from "./first-problem.ts";
 import { identifier } from "./parameters.ts";
 import { methods } from "./trigger.ts";
+import { uuid } from "../_shared/validation.ts";
 
 const description = z.string().max(1000).optional();
 const timeout = z.int().min(100).max(60_000).optional();
@@ -15,20 +17,25 @@ const header = z.string().regex(/^[A-Za-z][A-Za-z0-9-]{0,63}$/, "expected a head
     (name) => !/^(host|content-length|connection|transfer-encoding|te|upgrade|trailer)$/i.test(name),
     "the request sets this header itself",
   );
-const headerValue = z.string().max(1000).regex(/^[\t\x20-\x7e]*$/, "expected printable ASCII")
+const printable = /^[\t\x20-\x7e]*$/;
+const headerValue = z.string().max(1000).regex(printable, "expected printable ASCII")
   .refine(
     (value) => !/\b(bearer|basic)\s+\S{8}|\bsk_(live|test)_|\bnk_(live|test)_|\beyJ[\w-]{10}/i.test(value),
     "this looks like a secret",
   );
-const headers = z.record(header, headerValue).optional();
+const headers = recordOf(header, headerValue, {
+  type: "string",
+  maxLength: 1000,
+  pattern: printable.source,
+}).optional();
 
 const sql = z.strictObject({
   id: identifier,
   type: z.literal("sql"),
   description,
-  connection: z.guid().openapi({ description: "A database connection of this organization." }),
+  connection: uuid.openapi({ description: "A database connection of this organization." }),
   statement: z.string().min(1).max(100_000),
-  parameters: z.record(identifier, binding).optional().openapi({
+  parameters: bindings.optional().openapi({
     description: "What is bound to each :name or @name of the statement.",
   }),
   max_rows: z.int().min(1).max(100_000).optional(),
@@ -44,7 +51,7 @@ const http = z.strictObject({
     description:
       "https only. {name} in path and query is replaced by a parameter, encoded; never in the host.",
   }),
-  parameters: z.record(identifier, binding).optional(),
+  parameters: bindings.optional(),
   headers,
   body: expression.optional(),
   timeout_ms: timeout,

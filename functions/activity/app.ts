@@ -8,6 +8,7 @@ import { authenticate } from "../_shared/auth.ts";
 import type { Log } from "../_shared/log.ts";
 import { createPermissions } from "../_shared/permissions.ts";
 import { errorResponses } from "../_shared/responses.ts";
+import { uuid } from "../_shared/validation.ts";
 
 export interface ActivityOptions {
   activity: ActivityStore;
@@ -22,7 +23,7 @@ const time = z.iso.datetime({ offset: true }).optional();
 const id = z.string().min(1).max(200).optional();
 
 const entry = z.object({
-  id: z.uuid(),
+  id: uuid,
   at: z.iso.datetime(),
   actor_kind: z.enum(["user", "api_key", "server"]),
   actor_id: z.string().nullable(),
@@ -56,7 +57,7 @@ export function createApp(
     security: [{ userToken: [], publishableKey: [] }],
     middleware: [authenticate("user", keys)] as const,
     request: {
-      params: z.object({ organization_id: z.uuid() }),
+      params: z.object({ organization_id: uuid }),
       query: z.object({
         limit: z.coerce.number().int().min(1).max(500).default(50),
         cursor: z.string().max(300).optional(),
@@ -83,9 +84,7 @@ export function createApp(
     const { limit, cursor, from, to, ...by } = c.req.valid("query");
     c.set("organizationId", organization_id);
     c.header("cache-control", "no-store");
-    const before = cursor === undefined
-      ? undefined
-      : fromCursor(cursor, z.object({ before: z.uuid() })).before;
+    const before = cursor === undefined ? undefined : fromCursor(cursor, z.object({ before: uuid })).before;
     await connect(c.var.supabaseContext.supabase, c.var.requestId).require(organization_id, "activity.read");
     const found = await activity.list(organization_id, {
       ...by,

@@ -1,9 +1,10 @@
 import { z } from "@hono/zod-openapi";
+import { uuid } from "../_shared/validation.ts";
 
 export const pong = z.object({
-  organization_id: z.uuid(),
-  application_id: z.uuid(),
-  key_id: z.uuid(),
+  organization_id: uuid,
+  application_id: uuid,
+  key_id: uuid,
   environment: z.enum(["live", "test"]),
 }).openapi("Pong", { description: "Whose key the request came with." });
 

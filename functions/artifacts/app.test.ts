@@ -169,6 +169,27 @@ Deno.test("a link downloads one artifact, for its time, whoever has it", () =>
     assert.equal(await codeOf(await follow(url)), "links_unavailable");
   }));
 
+Deno.test("what asks for a link is small: no more of it is read", () =>
+  withApp(async ({ call }) => {
+    const made = await upload(call);
+    let given = 0;
+    const endless = new ReadableStream<Uint8Array>({
+      pull: (controller) => {
+        given += 65_536;
+        if (given > 5e6) controller.close();
+        else controller.enqueue(new Uint8Array(65_536).fill(32));
+      },
+    });
+    const headers = {
+      apikey: publishableKey,
+      authorization: `Bearer ${token}`,
+      "content-type": "application/json",
+    };
+    const response = await call("POST", `${acme}/${made.id}/link`, endless, headers);
+    assert.deepEqual([response.status, await codeOf(response)], [413, "payload_too_large"]);
+    assert.ok(given < 1e6, `${given} bytes were taken`);
+  }));
+
 Deno.test("a link leads nowhere once its artifact is deleted, also after another of the same name", () =>
   withApp(async ({ call }) => {
     const made = await upload(call);

@@ -3,14 +3,14 @@ import type { SupabaseEnv } from "@supabase/server";
 import type { ArtifactStore } from "../_documents/artifact-store.ts";
 import { fromCursor, toCursor } from "../_documents/cursor.ts";
 import { type RecordActivity, recordNothing } from "../_shared/activity.ts";
-import { createFunction, type FunctionApp } from "../_shared/app.ts";
+import { createFunction, type FunctionApp, limitBody } from "../_shared/app.ts";
 import { authenticate } from "../_shared/auth.ts";
 import { AppError } from "../_shared/errors.ts";
 import type { Log } from "../_shared/log.ts";
 import { createPermissions } from "../_shared/permissions.ts";
 import { recordChanges } from "../_shared/record-changes.ts";
 import { errorResponses } from "../_shared/responses.ts";
-import { validationFailed } from "../_shared/validation.ts";
+import { uuid, validationFailed } from "../_shared/validation.ts";
 import { downloadHeaders } from "./download.ts";
 import { type LinkKeys, requireLink, signLink } from "./links.ts";
 import {
@@ -22,6 +22,7 @@ import {
   kind,
   link,
   linkInput,
+  MAX_LINK_INPUT_BYTES,
   MAX_UPLOAD_BYTES,
   name,
   ofArtifact,
@@ -52,6 +53,8 @@ const refusals = [
   "database_unavailable",
   "mongodb_unavailable",
 ] as const;
+type Authenticated = ReturnType<typeof authenticate>;
+
 const json = <Schema extends z.ZodType>(schema: Schema) => ({ "application/json": { schema } });
 const file = { "application/octet-stream": { schema: z.string().openapi({ format: "binary" }) } };
 
@@ -73,7 +76,7 @@ export function createApp(
   const forPeople = {
     tags: ["artifacts"],
     security: [{ userToken: [], publishableKey: [] }],
-    middleware: [authenticate("user", keys)] as [ReturnType<typeof authenticate>],
+    middleware: [authenticate("user", keys)] as [Authenticated],
   };
 
   // Before the routes that take an organization where this says `download`.
@@ -182,7 +185,7 @@ export function createApp(
     const { organization_id } = c.req.valid("param");
     const { limit, cursor, kind } = c.req.valid("query");
     await requireReader(c, organization_id);
-    const after = cursor === undefined ? undefined : fromCursor(cursor, z.object({ after: z.uuid() })).after;
+    const after = cursor === undefined ? undefined : fromCursor(cursor, z.object({ after: uuid })).after;
     const [found, used_bytes] = await Promise.all([
       artifacts.list(organization_id, { limit, after, kind }),
       artifacts.used(organization_id),
@@ -231,6 +234,7 @@ export function createApp(
 
   const share = createRoute({
     ...forPeople,
+    middleware: [...forPeople.middleware, limitBody(MAX_LINK_INPUT_BYTES)] as [Authenticated, Authenticated],
     method: "post",
     path: "/{organization_id}/{id}/link",
     operationId: "linkArtifact",
@@ -238,7 +242,13 @@ export function createApp(
     request: { params: ofArtifact, body: { required: true, content: json(linkInput) } },
     responses: {
       200: { description: "The link.", content: json(link) },
-      ...errorResponses(...refusals, "malformed_body", "artifact_not_found", "links_unavailable"),
+      ...errorResponses(
+        ...refusals,
+        "malformed_body",
+        "payload_too_large",
+        "artifact_not_found",
+        "links_unavailable",
+      ),
     },
   });
   app.openapi(share, async (c) => {

@@ -1,9 +1,11 @@
 import { z } from "@hono/zod-openapi";
 import type { Artifact } from "../_documents/artifacts.ts";
 import { artifactKinds } from "../_documents/artifacts.ts";
+import { uuid } from "../_shared/validation.ts";
 
 export const MAX_UPLOAD_BYTES = 100 * 1024 * 1024;
 export const MAX_LINK_SECONDS = 3600;
+export const MAX_LINK_INPUT_BYTES = 1024;
 
 export const name = z.string().trim().min(1).max(200).regex(
   /^[^\p{Cc}\p{Cs}<>:"/\\|?*\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]+$/u,
@@ -16,11 +18,11 @@ export const contentType = z.string().max(200).regex(
   "expected a media type like application/json",
 );
 
-export const inOrganization = z.object({ organization_id: z.uuid() });
-export const ofArtifact = z.object({ organization_id: z.uuid(), id: z.uuid() });
+export const inOrganization = z.object({ organization_id: uuid });
+export const ofArtifact = z.object({ organization_id: uuid, id: uuid });
 
 export const artifact = z.object({
-  id: z.uuid(),
+  id: uuid,
   name: z.string(),
   kind,
   content_type: z.string(),

@@ -7,6 +7,7 @@ import { errorResponses } from "../_shared/responses.ts";
 import { createBackend } from "./backend.ts";
 import { exportStream, PAGE } from "./export-stream.ts";
 import { formats } from "./formats.ts";
+import { uuid } from "../_shared/validation.ts";
 
 export interface AuditOptions {
   log?: Log;
@@ -33,7 +34,7 @@ export function createApp({ log = logToConsole, keys, connect = createBackend }:
     security: [{ userToken: [], publishableKey: [] }],
     middleware: [authenticate("user", keys)] as const,
     request: {
-      params: z.object({ organization_id: z.uuid() }),
+      params: z.object({ organization_id: uuid }),
       query: z.object({
         format: z.enum(["ndjson", "csv"]).default("ndjson"),
         from: time.openapi({ description: "What happened at this time or later." }),

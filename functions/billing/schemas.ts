@@ -1,6 +1,6 @@
 import { z } from "@hono/zod-openapi";
+import { uuid } from "../_shared/validation.ts";
 
-const organizationId = z.uuid();
 // Stripe's own, and old plans' names; never a character that means something in a query.
 const priceId = z.string().regex(/^[\w.-]{1,255}$/).openapi({
   description: "One of `plan_prices.stripe_price_id` that is active.",
@@ -19,7 +19,7 @@ const selection = {
 };
 
 export const checkoutInput = z.object({
-  organization_id: organizationId,
+  organization_id: uuid,
   ...selection,
   success_url: returnUrl.optional(),
   cancel_url: returnUrl.optional(),
@@ -31,7 +31,7 @@ export const checkout = z.object({
 }).openapi("Checkout");
 
 export const portalInput = z.object({
-  organization_id: organizationId,
+  organization_id: uuid,
   return_url: returnUrl.optional(),
 }).openapi("PortalInput");
 
@@ -39,11 +39,11 @@ export const portal = z.object({
   url: z.string().openapi({ description: "Send the browser there at once: it is good for minutes." }),
 }).openapi("Portal");
 
-export const previewInput = z.object({ organization_id: organizationId, ...selection })
+export const previewInput = z.object({ organization_id: uuid, ...selection })
   .openapi("ChangePreviewInput");
 
 export const changeInput = z.object({
-  organization_id: organizationId,
+  organization_id: uuid,
   ...selection,
   proration_date: z.int().optional().openapi({
     description: "Seconds since 1970, from a preview of the last hour: what was shown is what is charged.",
@@ -65,11 +65,11 @@ export const preview = z.object({
 }).openapi("ChangePreview");
 
 export const cancelInput = z.object({
-  organization_id: organizationId,
+  organization_id: uuid,
   when: z.enum(["period_end", "now"]).optional(),
 }).openapi("CancelInput");
 
-export const resumeInput = z.object({ organization_id: organizationId })
+export const resumeInput = z.object({ organization_id: uuid })
   .openapi("ResumeInput");
 
 export const subscription = z.object({
@@ -81,7 +81,7 @@ export const subscription = z.object({
 }).openapi("SubscriptionState");
 
 export const invoicesQuery = z.object({
-  organization_id: organizationId,
+  organization_id: uuid,
   after: z.string().max(255).optional().openapi({ description: "`next` of the page before." }),
   limit: z.coerce.number().int().min(1).max(100).default(20),
 });

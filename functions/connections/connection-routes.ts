@@ -7,6 +7,7 @@ import type { Dependencies } from "./app.ts";
 import type { Backend, NewSecret, StoredConnection } from "./backend.ts";
 import { checkTarget } from "./check-target.ts";
 import { type Connection, connection, connectionChanges, connectionInput } from "./schemas.ts";
+import { uuid } from "../_shared/validation.ts";
 
 const refusals = ["missing_credentials", "invalid_token", "database_unavailable"] as const;
 const secretRefusals = ["master_key_missing", "secret_unreadable"] as const;
@@ -18,7 +19,7 @@ const inputRefusals = [
   "unknown_application",
   "connection_name_taken",
 ] as const;
-const path = z.object({ id: z.guid() });
+const path = z.object({ id: uuid });
 const asUser = [{ userToken: [], publishableKey: [] }];
 const answer = (description: string) => ({
   description,
@@ -67,7 +68,7 @@ export function addConnectionRoutes(app: FunctionApp, dependencies: Dependencies
     path: "/",
     operationId: "listConnections",
     summary: "The organization's databases",
-    request: { query: z.object({ organization_id: z.uuid() }) },
+    request: { query: z.object({ organization_id: uuid }) },
     responses: {
       200: {
         description: "Sorted by name; empty for those who may not read them.",

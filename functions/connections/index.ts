@@ -35,6 +35,9 @@ const app = createApp({
   testsElsewhere: () => readVariable("CONNECTIONS_URL"),
 });
 
+// The platform says when it takes an isolate away.
+addEventListener("beforeunload", () => void mongo.close());
+
 // From the first request on: before it, the platform says where it listens.
 const fetch: typeof app.fetch = (...request) => {
   keepConsoleForLog();

@@ -2,6 +2,7 @@ import { z } from "@hono/zod-openapi";
 import { parseHost } from "../_shared/address-guard.ts";
 import { engineNames, tlsModes } from "./engine.ts";
 import { type FailureCode, failureMessages, type TlsReason, tlsReasons } from "./failures.ts";
+import { uuid } from "../_shared/validation.ts";
 
 const keysOf = <Key extends string>(record: Record<Key, unknown>) => Object.keys(record) as [Key, ...Key[]];
 
@@ -58,8 +59,8 @@ const described = {
 };
 
 export const connectionInput = z.strictObject({
-  organization_id: z.uuid(),
-  application_id: z.uuid().nullable().default(null),
+  organization_id: uuid,
+  application_id: uuid.nullable().default(null),
   ...described,
 }).openapi("ConnectionInput");
 
@@ -67,7 +68,7 @@ export const connectionChanges = z.strictObject({
   revision: z.int().min(1).max(2_147_483_647).optional().openapi({
     description: "The one that the change was made to. If it is not the current one, nothing is changed.",
   }),
-  application_id: z.uuid().nullable().optional(),
+  application_id: uuid.nullable().optional(),
   name: text(100).optional(),
   host: host.optional(),
   port: port.optional(),
@@ -83,7 +84,7 @@ export const connectionChanges = z.strictObject({
 }).openapi("ConnectionChanges");
 
 const { name: _name, ...target } = described;
-export const testInput = z.strictObject({ organization_id: z.uuid(), ...target }).openapi(
+export const testInput = z.strictObject({ organization_id: uuid, ...target }).openapi(
   "ConnectionTestInput",
 );
 
@@ -141,9 +142,9 @@ export type TestFailure = z.infer<typeof failure>;
 
 export const connection = z.object({
   // Made straight in the database it has whatever id its maker gave it.
-  id: z.guid(),
-  organization_id: z.uuid(),
-  application_id: z.uuid().nullable(),
+  id: uuid,
+  organization_id: uuid,
+  application_id: uuid.nullable(),
   name: z.string(),
   engine: z.enum(engineNames),
   host: z.string(),
@@ -180,7 +181,7 @@ export const introspectionResult = z.union([introspected, failure]).openapi(
 export type IntrospectionResult = z.infer<typeof introspectionResult>;
 
 export const rotationInput = z.strictObject({
-  after: z.uuid().optional().openapi({ description: "`next` of the call before." }),
+  after: uuid.optional().openapi({ description: "`next` of the call before." }),
   limit: z.number().int().min(1).max(1000).default(100),
 }).openapi("KeyRotationInput");
 
@@ -188,7 +189,7 @@ export const rotation = z.object({
   master_key: z.string().openapi({ description: "The current one: the first of CONNECTIONS_MASTER_KEYS." }),
   rewrapped: z.number().int(),
   unreadable: z.number().int().openapi({ description: "Under a key that this backend does not have." }),
-  next: z.uuid().nullable().openapi({
+  next: uuid.nullable().openapi({
     description: "Call again with it as `after`; null: that was the last.",
   }),
 }).openapi("KeyRotation");

@@ -16,6 +16,7 @@ import {
   testResult,
 } from "./schemas.ts";
 import type { Target } from "./tester.ts";
+import { uuid } from "../_shared/validation.ts";
 
 const refusals = [
   "missing_credentials",
@@ -33,7 +34,7 @@ const storedRefusals = [
   "master_key_missing",
   "secret_unreadable",
 ] as const;
-const path = z.object({ id: z.guid() });
+const path = z.object({ id: uuid });
 const answer = <Schema extends typeof testResult | typeof introspectionResult>(
   schema: Schema,
   description: string,

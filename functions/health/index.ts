@@ -11,4 +11,7 @@ const mongo = createMongo({ uri: () => readVariable("MONGODB_URI"), selectionTim
 
 const app = createApp({ dependencies: monitoredDependencies({ postgres, mongo }, process.env) });
 
+// The platform says when it takes an isolate away.
+addEventListener("beforeunload", () => void mongo.close());
+
 export default { fetch: app.fetch };

@@ -8,6 +8,7 @@ import { errorResponses } from "../_shared/responses.ts";
 import { createBackend, type NewInvitation } from "./backend.ts";
 import { acceptUrl, invitationMail } from "./invitation-mail.ts";
 import { invitation, invitationInput } from "./schemas.ts";
+import { uuid } from "../_shared/validation.ts";
 
 export interface InvitationsOptions {
   /** Where the product's pages are. Read at each request, before anything is written. */
@@ -66,7 +67,7 @@ export function createApp(
     tags: ["invitations"],
     security: [{ userToken: [], publishableKey: [] }],
     middleware: [authenticate("user", keys)] as const,
-    request: { params: z.object({ id: z.uuid() }) },
+    request: { params: z.object({ id: uuid }) },
     responses: {
       201: answer("Sent again."),
       ...errorResponses(...refusals, "validation_failed", "role_above_own", "invitation_not_found"),

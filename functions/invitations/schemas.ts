@@ -1,14 +1,15 @@
 import { z } from "@hono/zod-openapi";
+import { uuid } from "../_shared/validation.ts";
 
 export const invitationInput = z.object({
-  organization_id: z.uuid(),
+  organization_id: uuid,
   // Whether it is an address, and whether it can be invited, the database says.
   email: z.string().max(254).openapi({ example: "grace@example.com" }),
   role_key: z.string().max(64).openapi({ example: "developer" }),
 }).openapi("InvitationInput");
 
 export const invitation = z.object({
-  id: z.uuid(),
+  id: uuid,
   email: z.string(),
   role_key: z.string(),
   expires_at: z.string(),

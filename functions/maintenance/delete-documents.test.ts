@@ -12,9 +12,9 @@ type Doc = {
 /** The few calls of a database that are made, on lists of documents. */
 function createFakeDb(collections: Record<string, Doc[]>, views: string[] = []) {
   const calls: string[] = [];
+  const searched: string[] = [];
   const matches = (doc: Doc, filter: Record<string, unknown>): boolean =>
     Object.entries(filter).every(([key, wanted]) => {
-      if (key === "$or") return (wanted as Record<string, unknown>[]).some((part) => matches(doc, part));
       const value = key === "metadata.organization_id"
         ? doc.metadata?.organization_id
         : doc[key as keyof Doc];
@@ -30,12 +30,15 @@ function createFakeDb(collections: Record<string, Doc[]>, views: string[] = []) 
         ]),
     }),
     collection: (name: string) => ({
-      find: (filter: Record<string, unknown>) => ({
-        limit: (most: number) => ({
-          toArray: () =>
-            Promise.resolve((collections[name] ?? []).filter((doc) => matches(doc, filter)).slice(0, most)),
-        }),
-      }),
+      find: (filter: Record<string, unknown>) => {
+        searched.push(`${name} ${Object.keys(filter)}`);
+        return {
+          limit: (most: number) => ({
+            toArray: () =>
+              Promise.resolve((collections[name] ?? []).filter((doc) => matches(doc, filter)).slice(0, most)),
+          }),
+        };
+      },
       deleteMany: (filter: Record<string, unknown>) => {
         calls.push(name);
         collections[name] = (collections[name] ?? []).filter((doc) => !matches(doc, filter));
@@ -43,7 +46,7 @@ function createFakeDb(collections: Record<string, Doc[]>, views: string[] = []) 
       },
     }),
   };
-  return { database: database as unknown as Db, collections, calls };
+  return { database: database as unknown as Db, collections, calls, searched };
 }
 
 const many = (count: number, organization_id: string, first = 0): Doc[] =>
@@ -62,12 +65,12 @@ Deno.test("every collection loses the organization's documents, and no others", 
   assert.equal(calls.length, 3, "in batches");
 });
 
-Deno.test("GridFS: the chunks go before the file that leads to them", async () => {
-  const { database, collections, calls } = createFakeDb({
+Deno.test("GridFS: the chunks go before the file that leads to them, and are not searched", async () => {
+  const { database, collections, calls, searched } = createFakeDb({
     "artifacts.files": [
       { _id: 1, metadata: { organization_id: "gone" } },
       { _id: 2, metadata: { organization_id: "other" } },
-      { _id: 3, organization_id: "gone" },
+      { _id: 3, metadata: { organization_id: "gone" } },
     ],
     "artifacts.chunks": [1, 1, 2, 3].map((files_id, _id) => ({ _id, files_id })),
   });
@@ -75,6 +78,7 @@ Deno.test("GridFS: the chunks go before the file that leads to them", async () =
   assert.deepEqual(collections["artifacts.files"]?.map(({ _id }) => _id), [2]);
   assert.deepEqual(collections["artifacts.chunks"]?.map(({ files_id }) => files_id), [2]);
   assert.deepEqual(calls, ["artifacts.chunks", "artifacts.files"]);
+  assert.deepEqual([...new Set(searched)], ["artifacts.files metadata.organization_id"]);
 });
 
 Deno.test("when the time is up it stops between batches, and goes on when called again", async () => {

@@ -14,14 +14,18 @@ export async function deleteDocuments(
   timeIsUp: () => boolean,
 ): Promise<boolean> {
   const listed = await database.listCollections({}, { nameOnly: true }).toArray();
-  const names = listed.filter(({ name, type }) => type !== "view" && !name.startsWith("system."))
+  const all = listed.filter(({ name, type }) => type !== "view" && !name.startsWith("system."))
     .map(({ name }) => name).sort();
+  // Of chunks no index says whose they are: their files lead to them.
+  const names = all.filter((name) =>
+    !/\.chunks$/.test(name) || !all.includes(name.replace(/chunks$/, "files"))
+  );
   for (const name of names) {
     const bucket = name.match(/^(.+)\.files$/)?.[1];
     // A file's own fields are GridFS's: whose it is stands in its metadata.
-    const filter: Filter<Document> = bucket
-      ? { $or: [{ organization_id: organizationId }, { "metadata.organization_id": organizationId }] }
-      : { organization_id: organizationId };
+    const filter: Filter<Document> = {
+      [bucket ? "metadata.organization_id" : "organization_id"]: organizationId,
+    };
     const chunks = bucket ? database.collection(`${bucket}.chunks`) : undefined;
     if (!await deleteInBatches(database.collection(name), filter, chunks, timeIsUp)) return false;
   }

@@ -23,4 +23,7 @@ const app = createApp({
   ],
 });
 
+// The platform says when it takes an isolate away.
+addEventListener("beforeunload", () => void mongo.close());
+
 export default { fetch: app.fetch };

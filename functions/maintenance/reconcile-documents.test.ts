@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { newId } from "../_documents/id.ts";
+import { snapshotOf, tableOf } from "../_documents/schema-testing.ts";
 import { createStores } from "../_documents/stores.ts";
 import { type TestStore, withStore } from "../_documents/testing.ts";
 import { contentOf } from "../_workflows/content.ts";
@@ -80,6 +81,29 @@ Deno.test("documents of organizations that PostgreSQL does not know go, and of n
     ]]);
   }));
 
+Deno.test("what is known of a connection goes when PostgreSQL does not know it", () =>
+  withStore(async (store) => {
+    const [organization, here, gone] = [crypto.randomUUID(), crypto.randomUUID(), crypto.randomUUID()];
+    const { schema } = createStores(store.documents);
+    const table = { schema: "public", table: "orders" };
+    for (const connection of [here, gone]) {
+      await schema.save(organization, connection, await snapshotOf([tableOf("orders", ["id:integer"])]));
+      await schema.annotate(organization, connection, { ...table, description: "bought", pii: false });
+    }
+    const job = jobOf(store);
+    assert.deepEqual(await job.run(databaseOf([organization, here]).admin, () => false), {
+      status: "done",
+      count: 1,
+    });
+    assert.deepEqual(await schema.connections(organization), [here]);
+    const found = await schema.search(organization, { search: "bought", limit: 10 });
+    assert.deepEqual(found.map(({ connection_id }) => connection_id), [here]);
+    assert.deepEqual(store.lines.map(({ event, connection }) => [event, connection]), [[
+      "connection_orphaned",
+      gone,
+    ]]);
+  }));
+
 Deno.test("it goes on where it stopped, and asks for each organization once", () =>
   withStore(async (store) => {
     const organizations = Array.from({ length: 7 }, () => crypto.randomUUID()).sort();
@@ -90,7 +114,7 @@ Deno.test("it goes on where it stopped, and asks for each organization once", ()
     for (let status = "unfinished"; status === "unfinished"; runs++) {
       let looks = 0;
       // Another process each time, with time for a part of it.
-      const result = await jobOf(store, { batch: 2 }).run(admin, () => ++looks > 30);
+      const result = await jobOf(store, { batch: 2 }).run(admin, () => ++looks > 20);
       ({ status } = result);
       count += result.count;
       assert.ok(runs < 50);

@@ -5,6 +5,7 @@ import { createArtifactStore } from "../_documents/artifact-store.ts";
 import { ARTIFACT_FILES, artifacts } from "../_documents/artifacts.ts";
 import { collections } from "../_documents/collections.ts";
 import { createDocuments } from "../_documents/documents.ts";
+import { createSchemaStore } from "../_documents/schema-store.ts";
 import { timeOf } from "../_documents/activity-store.ts";
 import { dataOf } from "../_shared/database-errors.ts";
 import type { Log } from "../_shared/log.ts";
@@ -41,22 +42,24 @@ const YOUNG_MS = 3_600_000;
 type Admin = SupabaseContext<Database>["supabaseAdmin"];
 
 /**
- * Finds what nothing leads to any more: documents of organizations that PostgreSQL does not know, uploads and deletions that
- * were broken off, and chunks of files that are none. It goes on where it stopped.
+ * Finds what nothing leads to any more: documents of organizations, and of connections, that PostgreSQL does not know,
+ * uploads and deletions that were broken off, and chunks of files that are none. It goes on where it stopped.
  */
 export function reconcileDocuments(options: ReconcileOptions): Job {
   const { mongo, configured, log, clock = Date.now, everyMs = 3_600_000, batch = 100 } = options;
-  const store = createArtifactStore(createDocuments({ mongo, log }), { clock });
+  const documents = createDocuments({ mongo, log });
+  const store = createArtifactStore(documents, { clock });
+  const schema = createSchemaStore(documents, { clock });
 
   async function organizations(database: Db, admin: Admin, position: Position, timeIsUp: () => boolean) {
     let count = 0;
     while (!timeIsUp()) {
       const ids = await organizationsAfter(database, position.after, batch);
       if (ids.length === 0) return { count, done: true };
-      const known = await knownOf(admin, ids);
+      const known = await knownOf(admin, "organizations", ids);
       for (const id of ids) {
         if (timeIsUp()) return { count, done: false };
-        if (known.has(id)) count += await store.tidy(id);
+        if (known.has(id)) count += await store.tidy(id) + await connections(admin, id);
         else {
           // What is no id of ours is no reason to delete: it is told, and left.
           const ours = /^[\da-f-]{36}$/.test(id);
@@ -73,6 +76,19 @@ export function reconcileDocuments(options: ReconcileOptions): Job {
       }
     }
     return { count, done: false };
+  }
+
+  /** Forgets connections that PostgreSQL does not know: one may be deleted while its schema is read. */
+  async function connections(admin: Admin, organizationId: string): Promise<number> {
+    const ids = await schema.connections(organizationId);
+    const known = await knownOf(admin, "database_connections", ids);
+    const gone = ids.filter((id) => !known.has(id));
+    for (const connection of gone) {
+      const orphaned = { event: "connection_orphaned", organization: organizationId, connection };
+      log({ level: "warn", function: "maintenance", ...orphaned });
+      await schema.forget(organizationId, connection);
+    }
+    return gone.length;
   }
 
   async function files(database: Db, position: Position, timeIsUp: () => boolean) {
@@ -154,11 +170,18 @@ async function organizationsAfter(database: Db, after: string, most: number): Pr
 }
 
 /** Closed organizations are known until they are purged. */
-async function knownOf(admin: Admin, ids: readonly string[]): Promise<Set<string>> {
+async function knownOf(
+  admin: Admin,
+  table: "organizations" | "database_connections",
+  ids: readonly string[],
+): Promise<Set<string>> {
   const asked = ids.filter((id) => /^[\da-f-]{36}$/.test(id));
-  if (asked.length === 0) return new Set();
-  const found = dataOf(await admin.from("organizations").select("id").in("id", asked));
-  return new Set(found.map(({ id }) => id));
+  const known = new Set<string>();
+  for (let at = 0; at < asked.length; at += 100) {
+    const found = dataOf(await admin.from(table).select("id").in("id", asked.slice(at, at + 100)));
+    for (const { id } of found) known.add(id);
+  }
+  return known;
 }
 
 async function nextFile(

@@ -14,7 +14,7 @@ const KNOWN_AGAIN = 23 * HOUR;
 const OLDEST = 34 * 24 * HOUR;
 
 const report = z.object({
-  identifier: z.uuid(),
+  identifier: z.guid(),
   metric: z.string(),
   /** As of when: the hour's beginning, or later where its plan began later. */
   at: z.iso.datetime({ offset: true }),

@@ -6,7 +6,7 @@ import { type Mail, type Mailer, nameInMail } from "../_shared/mailer.ts";
 import type { Consumer } from "./consumer.ts";
 
 const alert = z.object({
-  user_id: z.uuid(),
+  user_id: z.guid(),
   metric: z.string(),
   threshold: z.number(),
   used: z.number(),

@@ -10,6 +10,7 @@ import type { Log } from "../_shared/log.ts";
 import { createPermissions } from "../_shared/permissions.ts";
 import { recordChanges } from "../_shared/record-changes.ts";
 import { errorResponses } from "../_shared/responses.ts";
+import { uuid } from "../_shared/validation.ts";
 import {
   annotated,
   annotatedTable,
@@ -75,10 +76,10 @@ export function createApp(
     operationId: "searchSchema",
     summary: "Tables and columns by words of their names, comments and descriptions",
     request: {
-      params: z.object({ organization_id: z.uuid() }),
+      params: z.object({ organization_id: uuid }),
       query: z.object({
         search: z.string().min(1).max(200),
-        connection_id: z.guid().optional(),
+        connection_id: uuid.optional(),
         limit: page.limit,
       }),
     },
@@ -212,7 +213,7 @@ export function createApp(
     const { organization_id, connection_id } = c.req.valid("param");
     const { limit, cursor } = c.req.valid("query");
     await require(c, organization_id);
-    const after = cursor === undefined ? undefined : fromCursor(cursor, z.object({ after: z.uuid() })).after;
+    const after = cursor === undefined ? undefined : fromCursor(cursor, z.object({ after: uuid })).after;
     const found = await store.annotated(organization_id, connection_id, { limit, after });
     const last = found.length === limit ? found.at(-1) : undefined;
     const next_cursor = last ? toCursor({ after: last._id }) : null;

@@ -2,6 +2,7 @@ import { z } from "@hono/zod-openapi";
 import type { SnapshotSummary } from "../_documents/schema-store.ts";
 import type { Annotation } from "../_documents/schemas.ts";
 import { columnSchema, foreignKeySchema, indexSchema } from "../_shared/schema-snapshot.ts";
+import { uuid } from "../_shared/validation.ts";
 import { workflowDefinition } from "../_workflows/workflow.ts";
 
 const time = z.iso.datetime();
@@ -11,12 +12,12 @@ const next_cursor = z.string().nullable().openapi({
 });
 export const dbName = z.string().min(1).max(256).regex(/^[^\p{Cc}\p{Cs}]*$/u, "expected a name");
 
-export const ofConnection = z.object({ organization_id: z.uuid(), connection_id: z.guid() });
+export const ofConnection = z.object({ organization_id: uuid, connection_id: uuid });
 export const version = z.coerce.number().int().min(1).max(1_000_000_000);
 
 const summaryShape = {
-  id: z.uuid(),
-  connection_id: z.guid(),
+  id: uuid,
+  connection_id: uuid,
   number: z.int(),
   content_hash: z.string(),
   engine: z.enum(["mssql", "postgres", "mysql"]),
@@ -87,7 +88,7 @@ export const annotatedTable = z.object({ table, annotations: z.array(annotation)
 
 export const found = z.object({
   tables: z.array(z.object({
-    connection_id: z.guid(),
+    connection_id: uuid,
     schema: name,
     table: name,
     kind: z.enum(["table", "view"]),

@@ -103,6 +103,7 @@ Deno.test("a workflow's life, from draft to version to file and back", () =>
 
     const read = await call("GET", at);
     assert.deepEqual([read.status, read.etag, read.body], [200, '"r1.v0"', made.body]);
+    assert.deepEqual((await call("GET", at.toUpperCase())).body, made.body, "as some clients write ids");
 
     const patched = await call("PATCH", at, { description: "of a day", definition: { cache: null } }, {
       "if-match": read.etag,
@@ -208,6 +209,10 @@ Deno.test("400: what is wrong with a workflow is told by pointers, several at on
       "invalid_workflow",
       "/start",
     ]);
+    const unread = await call("PATCH", `${acme}/${id}`, { definition: { start: null } }, {
+      "if-match": '"r2.v0"',
+    });
+    assert.equal(unread.code, "stale_revision", "a patch is looked at on what it was made for");
     for (const patch of [{ name: null }, { slug: "A b" }, { tags: [1] }, { definition: null }, [], "x"]) {
       const answer = await call("PATCH", `${acme}/${id}`, patch, { "if-match": etag });
       assert.equal(answer.status, 400, JSON.stringify(patch));
@@ -352,8 +357,29 @@ Deno.test("servers read what is live, by slug, id, route and version; people do 
     assert.equal((await call("GET", `published/${acme}/latest?route=orders`)).status, 401);
     const { body: { routes } } = await call("GET", "published/acme", undefined, server);
     assert.deepEqual(routes.map(({ route, slug }: Loose) => [route, slug]), [["GET /orders/{}", "orders"]]);
+    const { etag: next } = await call("PATCH", `${acme}/${id}`, { definition: { cache: null } }, {
+      "if-match": '"r1.v1"',
+    });
+    await call("POST", `${acme}/${id}/publish`, {}, { "if-match": next });
+    await call("POST", `${acme}/${id}/rollback`, { version: 1 }, { "if-match": next });
+    const brought = await live(acme, "latest", "orders", { "if-none-match": hash });
+    assert.deepEqual(
+      [brought.status, brought.body?.version],
+      [200, 3],
+      "the content of version 1, not version 1",
+    );
     await call("POST", `${acme}/${id}/archive`);
     assert.equal((await live(acme, "1", "orders")).code, "workflow_not_found");
+    await call("DELETE", `${acme}/${id}`);
+    const { body: heir, etag: fresh } = await create("orders", smallWorkflow());
+    await call("POST", `${acme}/${heir.id}/publish`, {}, { "if-match": fresh });
+    const first = await live(acme, "1", "orders");
+    assert.equal(first.body.workflow_id, heir.id);
+    assert.equal(
+      first.headers.get("cache-control"),
+      "private, no-cache",
+      "the slug is another workflow's now",
+    );
   }));
 
 Deno.test("503: without MongoDB, and only that", async () => {

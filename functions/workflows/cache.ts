@@ -1,6 +1,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { CacheStore } from "../_documents/cache-store.ts";
 import { errorResponses } from "../_shared/responses.ts";
+import { uuid } from "../_shared/validation.ts";
 import {
   answer,
   body,
@@ -17,7 +18,7 @@ const size = { entries: count, bytes: count };
 
 const statistics = z.object({
   ...size,
-  workflows: z.array(z.object({ workflow_id: z.uuid(), ...size })).openapi({
+  workflows: z.array(z.object({ workflow_id: uuid, ...size })).openapi({
     description: "Those with the most entries, at most 1,000.",
   }),
   hits: count,
@@ -29,7 +30,7 @@ const statistics = z.object({
 }).openapi("CacheStatistics");
 
 const purge = z.union([
-  z.strictObject({ workflow_id: z.uuid() }),
+  z.strictObject({ workflow_id: uuid }),
   z.strictObject({ tag: z.string().min(1).max(100) }),
   z.strictObject({ all: z.literal(true) }),
 ]).openapi("CachePurge");

@@ -2,7 +2,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { fromCursor, toCursor } from "../_documents/cursor.ts";
 import type { About } from "../_documents/workflow-store.ts";
 import { errorResponses } from "../_shared/responses.ts";
-import { validationFailed } from "../_shared/validation.ts";
+import { uuid, validationFailed } from "../_shared/validation.ts";
 import { shapeIssues } from "../_workflows/check.ts";
 import { mergePatch } from "../_workflows/merge-patch.ts";
 import { workflowDefinition } from "../_workflows/workflow.ts";
@@ -77,7 +77,7 @@ export function registerDrafts(setting: Setting): void {
         limit: z.coerce.number().int().min(1).max(100).default(25),
         cursor: z.string().max(300).optional(),
         state: z.enum(["draft", "published", "archived"]).optional(),
-        application_id: z.uuid().optional(),
+        application_id: uuid.optional(),
         tag: z.string().max(50).optional(),
         search: z.string().max(200).optional().openapi({
           description: "Words of the name, or how they begin.",
@@ -91,7 +91,7 @@ export function registerDrafts(setting: Setting): void {
     const { cursor, limit, ...query } = c.req.valid("query");
     const { backend } = callerOf(setting, c, organization_id);
     await backend.requirePermission(organization_id, "workflows.read");
-    const after = cursor === undefined ? undefined : fromCursor(cursor, z.object({ after: z.uuid() })).after;
+    const after = cursor === undefined ? undefined : fromCursor(cursor, z.object({ after: uuid })).after;
     const found = await workflows.list(organization_id, { ...query, after, limit });
     const last = found.length === limit ? found.at(-1) : undefined;
     const next_cursor = last ? toCursor({ after: last._id }) : null;
@@ -177,12 +177,12 @@ export function registerDrafts(setting: Setting): void {
     const { name, slug, description, tags, application_id, definition } = await workflows.get(
       organization_id,
       id,
+      revision,
     );
     const before = { name, slug, description, tags, application_id, definition: parsed(definition) };
     const after = requireDraft(mergePatch(before, c.req.valid("json")));
     const about = await requireAbout(after, organization_id, backend);
     const content = await requireContent(after.definition, organization_id, backend);
-    // What was read may be newer than the revision that is changed: then nothing is saved.
     const saved = await workflows.save(organization_id, id, revision, about, content, by);
     c.header("etag", etagOf(saved));
     return c.json(workflowOf(saved), 200);

@@ -2,6 +2,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { fromCursor, toCursor } from "../_documents/cursor.ts";
 import { authenticate } from "../_shared/auth.ts";
 import { errorResponses } from "../_shared/responses.ts";
+import { uuid } from "../_shared/validation.ts";
 import { organizationBySlug } from "./backend.ts";
 import { live, liveRoutes } from "./schemas.ts";
 import { answer, type Setting } from "./setting.ts";
@@ -15,7 +16,7 @@ const refusals = [
   "mongodb_unavailable",
 ] as const;
 
-const organization = z.union([z.uuid(), z.string().regex(/^[a-z0-9-]{3,48}$/)]).openapi({
+const organization = z.union([uuid, z.string().regex(/^[a-z0-9-]{3,48}$/)]).openapi({
   description: "Its slug, or its id where that is known: then PostgreSQL is not asked.",
 });
 /** `GET /orders/7`, or a workflow's slug or id. */
@@ -52,7 +53,7 @@ export function registerLive({ app, workflows, keys, findOrganization = organiza
     const { limit, cursor } = c.req.valid("query");
     const organizationId = await idOf(c.req.valid("param").organization, c.var.supabaseContext.supabaseAdmin);
     c.set("organizationId", organizationId);
-    const after = cursor === undefined ? undefined : fromCursor(cursor, z.object({ after: z.uuid() })).after;
+    const after = cursor === undefined ? undefined : fromCursor(cursor, z.object({ after: uuid })).after;
     const found = await workflows.routes(organizationId, { limit, after });
     const last = found.length === limit ? found.at(-1) : undefined;
     const routes = found.map(({ _id, slug, live_route = "", latest_version, latest_hash = null }) => ({
@@ -72,7 +73,7 @@ export function registerLive({ app, workflows, keys, findOrganization = organiza
     operationId: "getLiveWorkflow",
     summary: "A published version, by its route",
     description:
-      "A version never changes: its ETag is its content's hash, and If-None-Match is answered by 304.",
+      "A version never changes, but what leads to it does: ask with If-None-Match, which 304 answers.",
     request: {
       params: z.object({
         organization,
@@ -96,12 +97,11 @@ export function registerLive({ app, workflows, keys, findOrganization = organiza
       wanted,
     );
     const { workflow_id, number, content_hash, published_at, definition } = version;
-    c.header("etag", `"${content_hash}"`);
-    c.header(
-      "cache-control",
-      wanted === "latest" ? "private, no-cache" : "private, max-age=31536000, immutable",
-    );
-    if (c.req.header("if-none-match")?.includes(content_hash)) return c.body(null, 304);
+    // A later version may bring a content back; and a slug or a route may become another workflow's.
+    const etag = `"v${number}.${content_hash}"`;
+    c.header("etag", etag);
+    c.header("cache-control", "private, no-cache");
+    if (c.req.header("if-none-match")?.includes(etag)) return c.body(null, 304);
     const about = JSON.stringify({ workflow_id, slug, version: number, content_hash, published_at });
     // The definition is kept as text: it goes out as it is.
     return c.body(`${about.slice(0, -1)},"definition":${definition}}`, 200, {
@@ -110,11 +110,12 @@ export function registerLive({ app, workflows, keys, findOrganization = organiza
   });
 
   const idOf = (organization: string, admin: Parameters<typeof organizationBySlug>[0]) =>
-    z.uuid().safeParse(organization).success ? organization : findOrganization(admin, organization);
+    uuid.safeParse(organization).success ? organization : findOrganization(admin, organization);
 }
 
 function namedBy(route: string) {
   const [, method, path] = route.match(/^([A-Z]+) (\/.*)$/) ?? [];
   if (method !== undefined && path !== undefined) return { method, path };
-  return z.uuid().safeParse(route).success ? { id: route } : { slug: route };
+  const id = uuid.safeParse(route).data;
+  return id === undefined ? { slug: route } : { id };
 }

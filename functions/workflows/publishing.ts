@@ -60,7 +60,7 @@ export function registerPublishing(setting: Setting): void {
     const { backend, by } = callerOf(setting, c, organization_id);
     await backend.requirePermission(organization_id, "workflows.publish");
     const revision = requireRevision(c.req.valid("header")["if-match"]);
-    const draft = await workflows.get(organization_id, id);
+    const draft = await workflows.get(organization_id, id, revision);
     const { route } = await requireContent(parsed(draft.definition), organization_id, backend);
     const { note = "" } = c.req.valid("json");
     const { workflow, version, created } = await workflows.publish(organization_id, id, revision, {

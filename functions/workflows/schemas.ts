@@ -2,10 +2,11 @@ import { z } from "@hono/zod-openapi";
 import type { WorkflowSummary } from "../_documents/workflow-store.ts";
 import type { Workflow, WorkflowVersion } from "../_documents/workflows.ts";
 import { difference } from "../_workflows/diff.ts";
+import { uuid } from "../_shared/validation.ts";
+import { recordOf } from "../_workflows/first-problem.ts";
 import { type WorkflowDefinition, workflowDefinition } from "../_workflows/workflow.ts";
 
 const time = z.iso.datetime();
-const id = z.uuid();
 
 /** As names are in the database: nothing that reorders or hides text, and something to see. */
 export const name = z.string().trim().min(1).max(100)
@@ -26,7 +27,7 @@ const about = {
   slug,
   description: z.string().max(2000).optional(),
   tags: z.array(tag).max(20).optional(),
-  application_id: id.nullish().openapi({ description: "An application of this organization." }),
+  application_id: uuid.nullish().openapi({ description: "An application of this organization." }),
 };
 
 export const draftInput = z.strictObject({ ...about, definition: workflowDefinition }).openapi(
@@ -38,7 +39,7 @@ export const draftPatch = z.strictObject({
   name: z.string().optional(),
   slug: z.string().optional(),
   description: z.string().nullish(),
-  tags: z.array(z.string()).nullish(),
+  tags: about.tags.nullable(),
   application_id: z.string().nullish(),
   definition: z.record(z.string(), z.unknown()).optional().openapi({
     description: "Merged into the draft's.",
@@ -69,13 +70,13 @@ export const importInput = z.strictObject({
   file: workflowFile,
   name: name.optional(),
   slug: slug.optional(),
-  connections: z.record(z.guid(), z.guid()).optional().openapi({
+  connections: recordOf(uuid, uuid, { type: "string", format: "uuid" }).optional().openapi({
     description: "Which connection of this organization takes the place of each in the file.",
   }),
 }).openapi("ImportInput");
 
 const summaryShape = {
-  id,
+  id: uuid,
   name: z.string(),
   slug: z.string(),
   description: z.string(),
@@ -102,7 +103,7 @@ export const workflowSummary = z.object(summaryShape).openapi("WorkflowSummary")
 export const workflow = z.object({ ...summaryShape, definition: workflowDefinition }).openapi("Workflow");
 
 const versionShape = {
-  workflow_id: id,
+  workflow_id: uuid,
   number: z.int(),
   content_hash: z.string(),
   trigger: z.enum(["http", "schedule"]),
@@ -133,7 +134,7 @@ export const publication = z.object({
 export const differences = z.object({ differences: z.array(difference) }).openapi("WorkflowDifferences");
 
 export const live = z.object({
-  workflow_id: id,
+  workflow_id: uuid,
   slug: z.string(),
   version: z.int(),
   content_hash: z.string(),
@@ -142,7 +143,7 @@ export const live = z.object({
 }).openapi("LiveWorkflow");
 export const liveRoutes = z.object({
   routes: z.array(z.object({
-    workflow_id: id,
+    workflow_id: uuid,
     slug: z.string(),
     route: z.string(),
     version: z.int(),

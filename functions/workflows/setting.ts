@@ -5,7 +5,7 @@ import type { WorkflowStore } from "../_documents/workflow-store.ts";
 import type { FunctionApp, FunctionEnv } from "../_shared/app.ts";
 import { authenticate } from "../_shared/auth.ts";
 import { AppError } from "../_shared/errors.ts";
-import { validationFailed } from "../_shared/validation.ts";
+import { uuid, validationFailed } from "../_shared/validation.ts";
 import { checkParts, shapeIssues } from "../_workflows/check.ts";
 import { connectionsOf, type Content, contentOf } from "../_workflows/content.ts";
 import { MAX_BYTES, type WorkflowDefinition } from "../_workflows/workflow.ts";
@@ -68,8 +68,8 @@ export const draftRefusals = [
   "payload_too_large",
 ] as const;
 
-export const inOrganization = z.object({ organization_id: z.uuid() });
-export const ofWorkflow = z.object({ organization_id: z.uuid(), id: z.uuid() });
+export const inOrganization = z.object({ organization_id: uuid });
+export const ofWorkflow = z.object({ organization_id: uuid, id: uuid });
 export const ifMatch = z.object({
   "if-match": z.string().max(200).optional().openapi({ description: "Required: the ETag of what you read." }),
 });

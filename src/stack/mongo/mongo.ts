@@ -34,6 +34,8 @@ export interface MongoOptions {
 
 const SERVER_SELECTION_MS = 3_000;
 const AUTHENTICATION_FAILED = 18;
+/** What the router of a sharded cluster calls itself. */
+const SHARDED = "isdbgrid";
 const MONGOD_VERSION = "8.2.6";
 
 const never = new Promise<never>(() => {});
@@ -66,8 +68,17 @@ async function useGiven(uri: string): Promise<Mongo> {
   const host = uri.replace(/^(.*@|[\w+]+:\/\/)/s, "").replace(/[/?].*$/s, "");
   try {
     const client = new MongoClient(uri, { serverSelectionTimeoutMS: SERVER_SELECTION_MS });
-    await client.connect().finally(() => client.close());
+    const hello = await client
+      .db("admin")
+      .command({ hello: 1 })
+      .finally(() => client.close());
+    if (!hello["setName"] && hello["msg"] !== SHARDED) {
+      throw new StackFailure(
+        `MongoDB at ${host} is no replica set: there are no transactions.\nStart it with --replSet and initiate it (a set of one will do), or unset MONGODB_URI.`,
+      );
+    }
   } catch (error) {
+    if (error instanceof StackFailure) throw error;
     const { name, code } = error as { name: string; code?: number };
     if (error instanceof MongoServerSelectionError) {
       throw new StackFailure(
