@@ -5,7 +5,7 @@ import { createRecorder } from "./activity-recorder.ts";
 import { createActivityStore, timeOf } from "./activity-store.ts";
 import { createDocuments } from "./documents.ts";
 import { newId } from "./id.ts";
-import { withStore } from "./testing.ts";
+import { test, withStore } from "./testing.ts";
 
 const [acme, globex] = [crypto.randomUUID(), crypto.randomUUID()];
 const DAY = 86_400_000;
@@ -17,7 +17,7 @@ const recordOf = (n: number, more: object = {}, at?: number) => ({
   ...more,
 });
 
-Deno.test("entries by actor, object and time, page by page, the newest first", () =>
+test("entries by actor, object and time, page by page, the newest first", () =>
   withStore(async ({ documents }) => {
     const store = createActivityStore(documents);
     const records = Array.from({ length: 30 }, (_, n) => recordOf(n));
@@ -43,7 +43,7 @@ Deno.test("entries by actor, object and time, page by page, the newest first", (
     assert.equal((await store.list(acme, { limit: 100, to: last + 1 })).length, 30);
   }));
 
-Deno.test("entries go when the plan's days are over: by a TTL index, and for readers before that", () =>
+test("entries go when the plan's days are over: by a TTL index, and for readers before that", () =>
   withStore(async ({ documents, mongo }) => {
     const time = { now: Date.now() };
     const store = createActivityStore(documents, { clock: () => time.now });
@@ -65,7 +65,7 @@ Deno.test("entries go when the plan's days are over: by a TTL index, and for rea
     });
   }));
 
-Deno.test("what a process records is kept for as long as each organization's plan says", () =>
+test("what a process records is kept for as long as each organization's plan says", () =>
   withStore(async ({ documents }) => {
     const activity = createActivityStore(documents);
     const asked: string[] = [];
@@ -91,7 +91,7 @@ Deno.test("what a process records is kept for as long as each organization's pla
     assert.equal(asked.filter((each) => each === acme).length, 1, "a plan is asked for once");
   }));
 
-Deno.test("an entry that the store refuses does not stay in the way", () =>
+test("an entry that the store refuses does not stay in the way", () =>
   withStore(async ({ documents }) => {
     const activity = createActivityStore(documents);
     const { log, lines } = createTestLog();
@@ -102,7 +102,7 @@ Deno.test("an entry that the store refuses does not stay in the way", () =>
     assert.equal(lines[0]?.["event"], "activity_refused");
   }));
 
-Deno.test("without MongoDB 200,000 events take no more memory than the capacity", async () => {
+test("without MongoDB 200,000 events take no more memory than the capacity", async () => {
   const mongo = createMongo({ uri: () => `mongodb://127.0.0.1:${closedPort()}/x`, selectionTimeoutMs: 30 });
   const { log } = createTestLog();
   const activity = createActivityStore(createDocuments({ mongo, log }));

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import type { Mongo } from "../_shared/mongo.ts";
 import { type ArtifactStore, createArtifactStore } from "./artifact-store.ts";
-import { type TestStore, withStore } from "./testing.ts";
+import { test, type TestStore, withStore } from "./testing.ts";
 
 const [acme, globex] = [crypto.randomUUID(), crypto.randomUUID()];
 const input = { name: "api.json", kind: "openapi" as const, content_type: "application/json" };
@@ -38,7 +38,7 @@ const withArtifacts = (
     return work(createArtifactStore(tools.documents, { clock: () => time.now }), { ...tools, time });
   });
 
-Deno.test("what was uploaded in pieces is downloaded in pieces, the same", () =>
+test("what was uploaded in pieces is downloaded in pieces, the same", () =>
   withArtifacts(async (store, { mongo }) => {
     const size = 3_000_001;
     const expected = createHash("sha256");
@@ -65,7 +65,7 @@ Deno.test("what was uploaded in pieces is downloaded in pieces, the same", () =>
     assert.deepEqual(await everything(mongo), nothing, "and nothing is left of them");
   }));
 
-Deno.test("a download that is broken off reads no further", () =>
+test("a download that is broken off reads no further", () =>
   withArtifacts(async (store) => {
     const { _id } = await store.upload(acme, input, bytesOf(2_000_000), noLimit);
     const { content } = await store.download(acme, _id);
@@ -75,7 +75,7 @@ Deno.test("a download that is broken off reads no further", () =>
     await store.remove(acme, _id);
   }));
 
-Deno.test("the plan's bytes are never exceeded, however many upload at once; what fails gives back what it took", () =>
+test("the plan's bytes are never exceeded, however many upload at once; what fails gives back what it took", () =>
   withArtifacts(async (store, { another, mongo }) => {
     const processes = [store, createArtifactStore(another()), createArtifactStore(another())];
     const limits = { limit: 1_000_000, most: MOST };
@@ -97,7 +97,7 @@ Deno.test("the plan's bytes are never exceeded, however many upload at once; wha
     await store.upload(globex, input, bytesOf(1), limits);
   }));
 
-Deno.test("an upload that is too large or breaks off leaves nothing", () =>
+test("an upload that is too large or breaks off leaves nothing", () =>
   withArtifacts(async (store, { mongo }) => {
     await assert.rejects(store.upload(acme, input, bytesOf(3_000_000), { limit: null, most: 2_999_999 }), {
       code: "payload_too_large",
@@ -113,7 +113,7 @@ Deno.test("an upload that is too large or breaks off leaves nothing", () =>
     assert.deepEqual(await everything(mongo), nothing);
   }));
 
-Deno.test("what a process that died left of an upload or a deletion is tidied up, and not what others do", () =>
+test("what a process that died left of an upload or a deletion is tidied up, and not what others do", () =>
   withArtifacts(async (store, { mongo, another, time }) => {
     const killed = createArtifactStore(another(), { clock: () => time.now });
     const kept = await store.upload(acme, input, bytesOf(700_000), noLimit);
@@ -155,7 +155,7 @@ Deno.test("what a process that died left of an upload or a deletion is tidied up
     assert.equal(orphans, 0);
   }));
 
-Deno.test("an artifact is its organization's, and is listed when it is whole", () =>
+test("an artifact is its organization's, and is listed when it is whole", () =>
   withArtifacts(async (store) => {
     const made = [];
     for (let n = 0; n < 5; n++) {

@@ -6,7 +6,7 @@ import type { CachedAnswer, CacheSettings, CacheStore } from "./cache-store.ts";
 import { createCacheStore } from "./cache-store.ts";
 import { cacheId } from "./cache-key.ts";
 import { createDocuments } from "./documents.ts";
-import { type TestStore, withStore } from "./testing.ts";
+import { test, type TestStore, withStore } from "./testing.ts";
 
 const [acme, globex] = [crypto.randomUUID(), crypto.randomUUID()];
 const workflow_id = crypto.randomUUID();
@@ -47,7 +47,7 @@ const storedBytes = ({ mongo }: TestStore, organization = acme) =>
     return all.reduce((sum, { bytes }) => sum + bytes, 0);
   });
 
-Deno.test("a key is organization, version and parameters, however these are written", async () => {
+test("a key is organization, version and parameters, however these are written", async () => {
   const a = await cacheId(acme, keyOf({ b: 1, a: { y: [1.0], x: "é" } }));
   assert.equal(a, await cacheId(acme, keyOf(JSON.parse('{"a":{"x":"\\u00e9","y":[1e0]},"b":1.0}'))));
   const others = [
@@ -60,7 +60,7 @@ Deno.test("a key is organization, version and parameters, however these are writ
   assert.equal(new Set([a, ...await Promise.all(others)]).size, 6);
 });
 
-Deno.test("an answer is fresh, then stale, then gone, also while MongoDB still has it", () =>
+test("an answer is fresh, then stale, then gone, also while MongoDB still has it", () =>
   withCache(async ({ cache, time, mongo }) => {
     await cache.put(acme, keyOf(), answerOf("1"), { ttl_seconds: 10, stale_seconds: 5, limit: null });
     assert.deepEqual(await cache.get(acme, keyOf()), { answer: answerOf("1"), state: "hit" });
@@ -78,7 +78,7 @@ Deno.test("an answer is fresh, then stale, then gone, also while MongoDB still h
     });
   }));
 
-Deno.test("of 90 who ask at once in three processes, one makes the answer", () =>
+test("of 90 who ask at once in three processes, one makes the answer", () =>
   withCache(async ({ cache, elsewhere }) => {
     const processes = [cache, elsewhere(), elsewhere()];
     let made = 0;
@@ -95,7 +95,7 @@ Deno.test("of 90 who ask at once in three processes, one makes the answer", () =
     assert.equal((await cache.through(acme, keyOf(), settings, make)).state, "hit");
   }));
 
-Deno.test("a stale answer is given at once, while one in the background makes a new one", () =>
+test("a stale answer is given at once, while one in the background makes a new one", () =>
   withCache(async ({ cache, elsewhere, time }) => {
     const processes = [cache, elsewhere()];
     const briefly = { ...settings, stale_seconds: 600 };
@@ -116,7 +116,7 @@ Deno.test("a stale answer is given at once, while one in the background makes a 
     assert.deepEqual([asked, now.state], [1, "hit"]);
   }));
 
-Deno.test("a refresh that fails leaves the stale answer, and is told", () =>
+test("a refresh that fails leaves the stale answer, and is told", () =>
   withCache(async ({ cache, time, lines }) => {
     const briefly = { ...settings, stale_seconds: 600 };
     await cache.put(acme, keyOf(), answerOf("old"), briefly);
@@ -129,7 +129,7 @@ Deno.test("a refresh that fails leaves the stale answer, and is told", () =>
     assert.equal(lines[0]?.["event"], "cache_refresh_failed");
   }));
 
-Deno.test("who fails to make an answer gives the turn to the next; who dies loses it when the lease is over", () =>
+test("who fails to make an answer gives the turn to the next; who dies loses it when the lease is over", () =>
   withCache(async ({ cache, elsewhere, time }) => {
     await assert.rejects(
       cache.through(acme, keyOf(), settings, () => Promise.reject(new Error("away"))),
@@ -167,7 +167,7 @@ Deno.test("who fails to make an answer gives the turn to the next; who dies lose
     );
   }));
 
-Deno.test("an answer that is gone does not come back while another is made in its place", () =>
+test("an answer that is gone does not come back while another is made in its place", () =>
   withCache(async ({ cache, elsewhere, time }) => {
     await cache.put(acme, keyOf(), answerOf("gone"), { ttl_seconds: 10, stale_seconds: 5, limit: null });
     time.now += 15_000;
@@ -178,7 +178,7 @@ Deno.test("an answer that is gone does not come back while another is made in it
     assert.equal((await cache.get(acme, keyOf()))?.answer.body, "new");
   }));
 
-Deno.test("what was made of data that were purged meanwhile is given, and not kept", () =>
+test("what was made of data that were purged meanwhile is given, and not kept", () =>
   withCache(async ({ cache }) => {
     for (const purge of [{ all: true }, { tag: "orders" }, { workflow_id }] as const) {
       const { answer } = await cache.through(acme, keyOf(), { ...settings, tags: ["orders"] }, async () => {
@@ -190,7 +190,7 @@ Deno.test("what was made of data that were purged meanwhile is given, and not ke
     }
   }));
 
-Deno.test("a purge between an entry and its being counted harms nobody, also when the entry got smaller", () =>
+test("a purge between an entry and its being counted harms nobody, also when the entry got smaller", () =>
   withCache(async ({ cache, documents, time }) => {
     await cache.put(acme, keyOf(), answerOf("x".repeat(9000)), settings);
     time.now += 61_000;
@@ -223,7 +223,7 @@ Deno.test("a purge between an entry and its being counted harms nobody, also whe
     assert.equal(answer.body, "small");
   }));
 
-Deno.test("purged by tag, by workflow, or all: of one organization", () =>
+test("purged by tag, by workflow, or all: of one organization", () =>
   withCache(async ({ cache }) => {
     const fill = async () => {
       for (const organization of [acme, globex]) {
@@ -240,7 +240,7 @@ Deno.test("purged by tag, by workflow, or all: of one organization", () =>
     assert.equal((await cache.statistics(globex)).entries, 3);
   }));
 
-Deno.test("an organization's cache keeps to its limit, whoever fills it; the oldest go first", () =>
+test("an organization's cache keeps to its limit, whoever fills it; the oldest go first", () =>
   withCache(async (tools) => {
     const { cache, elsewhere, time } = tools;
     const processes = [cache, elsewhere(), elsewhere()];
@@ -267,7 +267,7 @@ Deno.test("an organization's cache keeps to its limit, whoever fills it; the old
     assert.equal((await cache.statistics(globex)).entries, 1);
   }));
 
-Deno.test("what expired makes room: the count is put right when the limit is reached", () =>
+test("what expired makes room: the count is put right when the limit is reached", () =>
   withCache(async (tools) => {
     const { cache, time } = tools;
     for (let round = 0; round < 3; round++) {
@@ -282,7 +282,7 @@ Deno.test("what expired makes room: the count is put right when the limit is rea
     }
   }));
 
-Deno.test("not kept: too large for an entry, for the organization, or no success", () =>
+test("not kept: too large for an entry, for the organization, or no success", () =>
   withCache(async ({ cache }) => {
     const large = answerOf("é".repeat(MAX_ENTRY_BYTES / 2) + "x");
     assert.equal(await cache.put(acme, keyOf(), large, settings), false);
@@ -300,7 +300,7 @@ Deno.test("not kept: too large for an entry, for the organization, or no success
     }
   }));
 
-Deno.test("hits and misses are counted", () =>
+test("hits and misses are counted", () =>
   withCache(async ({ cache }) => {
     const ask = () => cache.through(acme, keyOf(), settings, () => Promise.resolve(answerOf("1")));
     for (let n = 0; n < 4; n++) await ask();
@@ -309,7 +309,7 @@ Deno.test("hits and misses are counted", () =>
     assert.deepEqual(workflows, [{ workflow_id, entries: 1, bytes: 513 }]);
   }));
 
-Deno.test("a store that fails is told, and no answer's failure", async () => {
+test("a store that fails is told, and no answer's failure", async () => {
   const full = () => Promise.reject(new Error("you are over your space quota"));
   const lines: Record<string, unknown>[] = [];
   const cache = createCacheStore({ run: full, transaction: full, ensure: full, close: full }, {
@@ -324,7 +324,7 @@ Deno.test("a store that fails is told, and no answer's failure", async () => {
   );
 });
 
-Deno.test("without MongoDB every answer is made", async () => {
+test("without MongoDB every answer is made", async () => {
   const mongo = createMongo({ uri: () => `mongodb://127.0.0.1:${closedPort()}/x`, selectionTimeoutMs: 50 });
   const cache = createCacheStore(createDocuments({ mongo, log: () => {} }));
   const { answer, state } = await cache.through(

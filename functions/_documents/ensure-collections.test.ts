@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { z } from "zod";
 import { defineCollection, stored } from "./definition.ts";
 import { ensureCollections } from "./ensure-collections.ts";
-import { withStore } from "./testing.ts";
+import { test, withStore } from "./testing.ts";
 
 const first = defineCollection({
   name: "things",
@@ -18,7 +18,7 @@ const second = defineCollection({
 });
 const organization_id = crypto.randomUUID();
 
-Deno.test("processes that start at once apply a version once, and none goes on before it holds", () =>
+test("processes that start at once apply a version once, and none goes on before it holds", () =>
   withStore(async ({ mongo }) => {
     await mongo.run(async (database) => {
       const ensure = async () => {
@@ -33,7 +33,7 @@ Deno.test("processes that start at once apply a version once, and none goes on b
     });
   }, []));
 
-Deno.test("a later version is applied to what is there, and an earlier process does not undo it", () =>
+test("a later version is applied to what is there, and an earlier process does not undo it", () =>
   withStore(async ({ mongo }) => {
     await mongo.run(async (database) => {
       await ensureCollections(database, { definitions: [first] });
@@ -48,7 +48,7 @@ Deno.test("a later version is applied to what is there, and an earlier process d
     });
   }, []));
 
-Deno.test("an index that a later version has otherwise, or under another name, is made anew", () =>
+test("an index that a later version has otherwise, or under another name, is made anew", () =>
   withStore(async ({ mongo }) => {
     await mongo.run(async (database) => {
       await ensureCollections(database, { definitions: [second] });
@@ -68,7 +68,7 @@ Deno.test("an index that a later version has otherwise, or under another name, i
     });
   }, []));
 
-Deno.test("who cannot apply a version says so, and holds nobody up", () =>
+test("who cannot apply a version says so, and holds nobody up", () =>
   withStore(async ({ mongo }) => {
     await mongo.run(async (database) => {
       await database.collection("things").insertMany([{ organization_id, name: "a" }, {
@@ -84,7 +84,7 @@ Deno.test("who cannot apply a version says so, and holds nobody up", () =>
     });
   }, []));
 
-Deno.test("a process that died while applying holds nobody up for ever", () =>
+test("a process that died while applying holds nobody up for ever", () =>
   withStore(async ({ mongo }) => {
     await mongo.run(async (database) => {
       const died = { _id: "things", version: 0, claimed_until: new Date(Date.now() - 1) };

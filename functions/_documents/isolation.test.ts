@@ -15,7 +15,7 @@ import { newId } from "./id.ts";
 import { hostileValues, variants } from "./hostile.ts";
 import { snapshotOf, tableOf } from "./schema-testing.ts";
 import { createStores } from "./stores.ts";
-import { type TestStore, withStore } from "./testing.ts";
+import { test, type TestStore, withStore } from "./testing.ts";
 
 type Stores = ReturnType<typeof createStores>;
 type Call = (...args: unknown[]) => Promise<unknown>;
@@ -186,7 +186,7 @@ async function probe(what: string, call: () => Promise<unknown>) {
   return text;
 }
 
-Deno.test("every function of every store, called by another organization with one's ids", () =>
+test("every function of every store, called by another organization with one's ids", () =>
   withStore(async (store) => {
     const stores = createStores(store.documents);
     const calls = await callsOf(await plant(stores));
@@ -206,7 +206,7 @@ Deno.test("every function of every store, called by another organization with on
     assert.deepEqual(await everythingOf(acme, store), before, "and nothing of it was changed");
   }));
 
-Deno.test("every function of every store, with every hostile value in every place", () =>
+test("every function of every store, with every hostile value in every place", () =>
   withStore(async (store) => {
     const stores = createStores(store.documents);
     const calls = await callsOf(await plant(stores));
@@ -362,7 +362,7 @@ const bodies = () => [
   {},
 ];
 
-Deno.test("every route, called by another organization with one's ids", () =>
+test("every route, called by another organization with one's ids", () =>
   withStore(async (store) => {
     const stores = createStores(store.documents);
     const planted = await plant(stores);
@@ -402,7 +402,7 @@ Deno.test("every route, called by another organization with one's ids", () =>
     assert.deepEqual(await everythingOf(acme, store), before);
   }));
 
-Deno.test("every route, with hostile values in paths, queries and bodies", () =>
+test("every route, with hostile values in paths, queries and bodies", () =>
   withStore(async (store) => {
     const stores = createStores(store.documents);
     const planted = await plant(stores);
@@ -454,7 +454,7 @@ const TOGETHER = 20;
 // The same code on an older runtime is asked less.
 const fuzzed = Deno.version.deno.startsWith("2.1.") ? 1_000 : 10_000;
 
-Deno.test(`${fuzzed} fuzzed bodies: nothing 5xx, nothing of acme`, () =>
+test(`${fuzzed} fuzzed bodies: nothing 5xx, nothing of acme`, () =>
   withStore(async (store) => {
     const stores = createStores(store.documents);
     const planted = await plant(stores);

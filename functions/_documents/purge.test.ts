@@ -3,11 +3,11 @@ import { Buffer } from "node:buffer";
 import { finished } from "node:stream/promises";
 import { GridFSBucket } from "mongodb";
 import { deleteDocuments } from "../maintenance/delete-documents.ts";
-import { withStore } from "./testing.ts";
+import { test, withStore } from "./testing.ts";
 
 const [acme, globex] = [crypto.randomUUID(), crypto.randomUUID()];
 
-Deno.test("an organization's files are found by an index, not among all", () =>
+test("an organization's files are found by an index, not among all", () =>
   withStore(async ({ documents, mongo }) => {
     await documents.ensure();
     await mongo.run(async (database) => {
@@ -16,7 +16,7 @@ Deno.test("an organization's files are found by an index, not among all", () =>
     });
   }));
 
-Deno.test("a purge takes an organization's files with all their chunks, stops when its time is up, and goes on", () =>
+test("a purge takes an organization's files with all their chunks, stops when its time is up, and goes on", () =>
   withStore(({ mongo }) =>
     mongo.run(async (database) => {
       const bucket = new GridFSBucket(database, { bucketName: "artifacts", chunkSizeBytes: 1024 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { contentHash, type SchemaSnapshot, type Table } from "../_shared/schema-snapshot.ts";
 import { createSchemaStore, type SchemaIntelligence } from "./schema-store.ts";
 import { snapshotOf, tableOf } from "./schema-testing.ts";
-import { type TestStore, withStore } from "./testing.ts";
+import { test, type TestStore, withStore } from "./testing.ts";
 
 const [acme, globex] = [crypto.randomUUID(), crypto.randomUUID()];
 const connection = crypto.randomUUID();
@@ -14,7 +14,7 @@ const customers = (more: Partial<Table> = {}) => tableOf("customers", ["id:int",
 const orders = (columns = ["id:int", "customer_id:int", "total:numeric(10,2)"]) =>
   tableOf("order_lines", columns);
 
-Deno.test("a snapshot is kept when something changed, beside what changed", () =>
+test("a snapshot is kept when something changed, beside what changed", () =>
   withSchema(async (store) => {
     const first = await store.save(acme, connection.toUpperCase(), await snapshotOf([customers(), orders()]));
     assert.deepEqual(first.changes, []);
@@ -46,7 +46,7 @@ Deno.test("a snapshot is kept when something changed, beside what changed", () =
     await assert.rejects(store.get(globex, connection, 1), { code: "schema_not_found" });
   }));
 
-Deno.test("of snapshots saved at once each has its number, and the tables are the last one's", () =>
+test("of snapshots saved at once each has its number, and the tables are the last one's", () =>
   withSchema(async (store, { another }) => {
     const processes = [store, createSchemaStore(another())];
     const taken = await Promise.all(
@@ -69,7 +69,7 @@ Deno.test("of snapshots saved at once each has its number, and the tables are th
     }
   }));
 
-Deno.test("the latest 50 snapshots are kept", () =>
+test("the latest 50 snapshots are kept", () =>
   withSchema(async (store) => {
     for (let n = 0; n < 53; n++) {
       await store.save(acme, connection, await snapshotOf([tableOf(`t${n}`, ["id:int"])]));
@@ -78,7 +78,7 @@ Deno.test("the latest 50 snapshots are kept", () =>
     assert.deepEqual([list.length, list[0]?.number, list.at(-1)?.number], [50, 53, 4]);
   }));
 
-Deno.test("tables and columns are found by words of names, comments and descriptions", () =>
+test("tables and columns are found by words of names, comments and descriptions", () =>
   withSchema(async (store) => {
     await store.save(acme, connection, await snapshotOf([customers({ comment: "Who pays us" }), orders()]));
     await store.save(globex, connection, await snapshotOf([tableOf("customers", ["secret:text"])]));
@@ -113,7 +113,7 @@ Deno.test("tables and columns are found by words of names, comments and descript
 
 const place = { schema: "public", table: "customers" };
 
-Deno.test("what people say stays when the schema changes, and is there when the table comes back", () =>
+test("what people say stays when the schema changes, and is there when the table comes back", () =>
   withSchema(async (store) => {
     const said = { ...place, column: "emailAddress", description: "Private", pii: true };
     await assert.rejects(store.annotate(acme, connection, said), { code: "schema_not_found" });
@@ -146,7 +146,7 @@ Deno.test("what people say stays when the schema changes, and is there when the 
     assert.equal((await store.list(acme, connection, { limit: 10 })).length, 0);
   }));
 
-Deno.test("a schema of 2,000 tables and 50,000 columns is kept, and one change in it costs one table", () =>
+test("a schema of 2,000 tables and 50,000 columns is kept, and one change in it costs one table", () =>
   withSchema(async (store) => {
     const columns = Array.from({ length: 25 }, (_, n) => `column_${n}:int`);
     const all = Array.from({ length: 2000 }, (_, n) => tableOf(`table_${n}`, columns));
@@ -162,7 +162,7 @@ Deno.test("a schema of 2,000 tables and 50,000 columns is kept, and one change i
     ]);
   }));
 
-Deno.test("the hash is what the format says", async () => {
+test("the hash is what the format says", async () => {
   const { content_hash, ...rest }: SchemaSnapshot = await snapshotOf([customers()]);
   assert.equal(content_hash, await contentHash(rest));
 });

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { AppError } from "../_shared/errors.ts";
 import { defineCollection, stored } from "./definition.ts";
 import { isDuplicate } from "./tenant-collection.ts";
-import { withStore } from "./testing.ts";
+import { test, withStore } from "./testing.ts";
 import { absent, anyOf, atLeast, beginsWith, oneOf } from "./where.ts";
 
 const things = defineCollection({
@@ -20,7 +20,7 @@ const things = defineCollection({
 const [acme, globex] = [crypto.randomUUID(), crypto.randomUUID()];
 const withThings: typeof withStore = (work) => withStore(work, [things]);
 
-Deno.test("an organization reads, changes and deletes its own documents only", () =>
+test("an organization reads, changes and deletes its own documents only", () =>
   withThings(async ({ documents }) => {
     const at = <T>(organization: string, work: Parameters<typeof documents.run<T>>[1]) =>
       documents.run(organization, work);
@@ -66,7 +66,7 @@ Deno.test("an organization reads, changes and deletes its own documents only", (
     });
   }));
 
-Deno.test("the tenant of what is written is the caller's, whatever the document says", () =>
+test("the tenant of what is written is the caller's, whatever the document says", () =>
   withThings(async ({ documents }) => {
     const forged = { _id: "f", name: "forged", size: 1, organization_id: acme };
     await documents.run(globex, (tenant) => tenant.collection(things).insert(forged));
@@ -77,7 +77,7 @@ Deno.test("the tenant of what is written is the caller's, whatever the document 
     );
   }));
 
-Deno.test("a foreign document that comes out all the same is an error, not an answer", () =>
+test("a foreign document that comes out all the same is an error, not an answer", () =>
   withThings(async ({ documents, mongo, lines }) => {
     await documents.run(acme, (tenant) => tenant.collection(things).insert({ _id: "1", name: "a", size: 1 }));
     // A database that answers with what was not asked for.
@@ -101,7 +101,7 @@ Deno.test("a foreign document that comes out all the same is an error, not an an
     assert.equal(lines.at(-1)?.["event"], "foreign_document");
   }));
 
-Deno.test("uniqueness and the validator hold in the database", () =>
+test("uniqueness and the validator hold in the database", () =>
   withThings(async ({ documents }) => {
     await documents.run(acme, async (tenant) => {
       const mine = tenant.collection(things);
@@ -126,7 +126,7 @@ Deno.test("uniqueness and the validator hold in the database", () =>
     });
   }));
 
-Deno.test("a transaction is all or nothing", () =>
+test("a transaction is all or nothing", () =>
   withThings(async ({ documents }) => {
     const failing = documents.transaction(acme, async (tenant) => {
       await tenant.collection(things).insert({ _id: "1", name: "a", size: 1 });
@@ -152,7 +152,7 @@ Deno.test("a transaction is all or nothing", () =>
     assert.equal(await documents.run(acme, (tenant) => tenant.collection(things).count({})), 1);
   }));
 
-Deno.test("an organization's id is a UUID, in one spelling", () =>
+test("an organization's id is a UUID, in one spelling", () =>
   withThings(async ({ documents }) => {
     for (const id of ["acme", "", { $ne: null }, undefined]) {
       await assert.rejects(documents.run(id as string, () => Promise.resolve()), {
@@ -166,7 +166,7 @@ Deno.test("an organization's id is a UUID, in one spelling", () =>
     assert.equal(await documents.run(acme, (tenant) => tenant.collection(things).count({})), 1);
   }));
 
-Deno.test("an index that does not begin with the organization cannot be declared", () => {
+test("an index that does not begin with the organization cannot be declared", () => {
   assert.throws(
     () => defineCollection({ ...things, indexes: [{ name: "by_name", key: { name: 1 } }] }),
     /does not begin with organization_id/,
@@ -181,7 +181,7 @@ const receipts = defineCollection({
   indexes: [],
 });
 
-Deno.test("what is written once is not changed, whoever asks", () =>
+test("what is written once is not changed, whoever asks", () =>
   withStore(({ documents }) =>
     documents.run(acme, async (tenant) => {
       const kept = tenant.collection(receipts);

@@ -5,7 +5,7 @@ import { contentOf } from "../_workflows/content.ts";
 import { smallWorkflow } from "../_workflows/testing.ts";
 import { deleteDocuments } from "../maintenance/delete-documents.ts";
 import { createStores } from "./stores.ts";
-import { withStore } from "./testing.ts";
+import { test, withStore } from "./testing.ts";
 
 const [acme, globex] = [crypto.randomUUID(), crypto.randomUUID()];
 const about = (slug: string, more: object = {}) => ({
@@ -25,7 +25,7 @@ const withWorkflows = (
   ) => Promise<void>,
 ) => withStore((tools) => work(createStores(tools.documents).workflows, tools));
 
-Deno.test("one of 100 who change a revision at once changes it, each time", () =>
+test("one of 100 who change a revision at once changes it, each time", () =>
   withWorkflows(async (store) => {
     let { _id: id, revision } = await store.create(acme, about("contested"), await content(), noLimit);
     for (let round = 0; round < 3; round++) {
@@ -58,7 +58,7 @@ Deno.test("one of 100 who change a revision at once changes it, each time", () =
     }
   }));
 
-Deno.test("a limit holds, however many are made at once", () =>
+test("a limit holds, however many are made at once", () =>
   withWorkflows(async (store, { another }) => {
     const processes = [store, createStores(another()).workflows, createStores(another()).workflows];
     const attempts = await Promise.allSettled(
@@ -81,7 +81,7 @@ Deno.test("a limit holds, however many are made at once", () =>
     await store.create(acme, about("again"), await content(), { limit: 5 });
   }));
 
-Deno.test("versions count up, never change, and are not made twice of the same", () =>
+test("versions count up, never change, and are not made twice of the same", () =>
   withWorkflows(async (store) => {
     const made = await store.create(acme, about("orders"), await content("/a"), noLimit);
     const publish = (revision: number, route: string) =>
@@ -120,7 +120,7 @@ Deno.test("versions count up, never change, and are not made twice of the same",
     await assert.rejects(store.version(acme, made._id, 4), { code: "version_not_found" });
   }));
 
-Deno.test("published, rolled back, archived, restored, changed and deleted all at once, it stays whole", () =>
+test("published, rolled back, archived, restored, changed and deleted all at once, it stays whole", () =>
   withWorkflows(async (store, { another, mongo }) => {
     const others = createStores(another()).workflows;
     const contents = await Promise.all([0, 1, 2, 3].map((n) => content(`/contested/${n}`)));
@@ -191,7 +191,7 @@ Deno.test("published, rolled back, archived, restored, changed and deleted all a
     }
   }));
 
-Deno.test("a route has one answer; slugs are one organization's", () =>
+test("a route has one answer; slugs are one organization's", () =>
   withWorkflows(async (store) => {
     const one = await store.create(acme, about("one"), await content("/orders/{id}"), noLimit);
     const two = await store.create(acme, about("two"), await content("/orders/{key}"), noLimit);
@@ -228,7 +228,7 @@ Deno.test("a route has one answer; slugs are one organization's", () =>
     assert.deepEqual((await store.routes(acme, { limit: 9 })).map(({ slug }) => slug), ["one"]);
   }));
 
-Deno.test("archived: read-only, restored as it was, deleted with all versions", () =>
+test("archived: read-only, restored as it was, deleted with all versions", () =>
   withWorkflows(async (store, { mongo }) => {
     const { _id: id } = await store.create(acme, about("life"), await content(), noLimit);
     await store.publish(acme, id, 1, { note: "", route: "GET /" });
@@ -246,7 +246,7 @@ Deno.test("archived: read-only, restored as it was, deleted with all versions", 
     assert.equal(await mongo.run((database) => database.collection("workflow_versions").countDocuments()), 0);
   }));
 
-Deno.test("pages go on where they ended, whatever is added; filters and words find", () =>
+test("pages go on where they ended, whatever is added; filters and words find", () =>
   withWorkflows(async (store) => {
     const names = ["Orders by day", "Örders by month", "Invoices", "Order-Export 2026", "People"];
     for (const [n, name] of names.entries()) {
@@ -273,7 +273,7 @@ Deno.test("pages go on where they ended, whatever is added; filters and words fi
     assert.deepEqual(await store.list(globex, { limit: 9 }), []);
   }));
 
-Deno.test("when an organization is purged, nothing of it is left, and all of the others'", () =>
+test("when an organization is purged, nothing of it is left, and all of the others'", () =>
   withWorkflows(async (store, { mongo }) => {
     for (const organization of [acme, globex]) {
       const { _id } = await store.create(organization, about("w"), await content(), { limit: 1 });

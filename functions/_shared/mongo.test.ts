@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { AppError } from "./errors.ts";
 import { createMongo, type Mongo } from "./mongo.ts";
-import { testMongoUri } from "../_documents/testing.ts";
+import { test, testMongoUri } from "../_documents/testing.ts";
 import { closedPort, listenSilently } from "./testing.ts";
 
 const ping = (mongo: Mongo) => mongo.run((database) => database.command({ ping: 1 }));
@@ -14,34 +14,28 @@ function assertUnavailable(error: unknown): true {
   return true;
 }
 
-Deno.test("503 where there is no MongoDB", async () => {
+test("503 where there is no MongoDB", async () => {
   const mongo = createMongo({ uri: () => undefined });
   await assert.rejects(ping(mongo), assertUnavailable);
   await mongo.close();
 });
 
-Deno.test("503 when the server refuses, and again when asked again", async () => {
+test("503 when the server refuses, and again when asked again", async () => {
   const mongo = createMongo({ uri: () => `mongodb://127.0.0.1:${closedPort()}/x`, selectionTimeoutMs: 200 });
   await assert.rejects(ping(mongo), assertUnavailable);
   await assert.rejects(ping(mongo), assertUnavailable);
   await mongo.close();
 });
 
-// The driver starts a timer of a millisecond when a socket's time is up, and closes without it.
-Deno.test({
-  name: "503 when the server does not answer",
-  sanitizeOps: false,
-  sanitizeResources: false,
-  async fn() {
-    const silent = listenSilently();
-    const mongo = createMongo({ uri: () => `mongodb://127.0.0.1:${silent.port}/x`, selectionTimeoutMs: 200 });
-    await assert.rejects(ping(mongo), assertUnavailable);
-    await mongo.close();
-    silent.close();
-  },
+test("503 when the server does not answer", async () => {
+  const silent = listenSilently();
+  const mongo = createMongo({ uri: () => `mongodb://127.0.0.1:${silent.port}/x`, selectionTimeoutMs: 200 });
+  await assert.rejects(ping(mongo), assertUnavailable);
+  await mongo.close();
+  silent.close();
 });
 
-Deno.test("503 when the server has ended the connection that the driver writes to", async () => {
+test("503 when the server has ended the connection that the driver writes to", async () => {
   const mongo = createMongo({ uri: testMongoUri });
   // What a socket throws then, and the driver gives on as it is.
   const ended = Object.assign(new Error("This socket has been ended by the other party"), { code: "EPIPE" });
@@ -49,7 +43,7 @@ Deno.test("503 when the server has ended the connection that the driver writes t
   await mongo.close();
 });
 
-Deno.test("an error of the work itself is left alone", async () => {
+test("an error of the work itself is left alone", async () => {
   const mongo = createMongo({ uri: () => "not a uri" });
   await assert.rejects(ping(mongo), { name: "MongoParseError" });
   await mongo.close();

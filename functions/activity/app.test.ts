@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createStores } from "../_documents/stores.ts";
 import { newId } from "../_documents/id.ts";
-import { withStore } from "../_documents/testing.ts";
+import { test, withStore } from "../_documents/testing.ts";
 import { AppError } from "../_shared/errors.ts";
 import type { ActivityEvent } from "../_shared/activity.ts";
 import { createTestProject } from "../_shared/testing.ts";
@@ -14,7 +14,7 @@ const { keys, publishableKey, signToken } = await createTestProject();
 const [acme, ada] = [crypto.randomUUID(), crypto.randomUUID()];
 const headers = { apikey: publishableKey, authorization: `Bearer ${await signToken({ sub: ada })}` };
 
-Deno.test("an organization's activity, page by page, for who may read it", () =>
+test("an organization's activity, page by page, for who may read it", () =>
   withStore(async ({ documents }) => {
     const { activity } = createStores(documents);
     const app = createApp({
@@ -65,7 +65,7 @@ Deno.test("an organization's activity, page by page, for who may read it", () =>
     assert.equal((await app.request(`/activity/${acme}`)).status, 401);
   }));
 
-Deno.test("who changed which workflow is recorded; reading and what failed is not", () =>
+test("who changed which workflow is recorded; reading and what failed is not", () =>
   withStore(async ({ documents }) => {
     const { workflows, cache } = createStores(documents);
     const backend = {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import type { ErrorBody } from "../_shared/errors.ts";
 import { createStores } from "../_documents/stores.ts";
-import { type TestStore, withStore } from "../_documents/testing.ts";
+import { test, type TestStore, withStore } from "../_documents/testing.ts";
 import { AppError } from "../_shared/errors.ts";
 import type { Permissions } from "../_shared/permissions.ts";
 import { createTestProject } from "../_shared/testing.ts";
@@ -73,7 +73,7 @@ const html = "<script>alert(1)</script>";
 const upload = async (call: Tools["call"], name = "page.html", content: BodyInit = html) =>
   await (await call("POST", `${acme}?name=${encodeURIComponent(name)}&kind=export`, content)).json();
 
-Deno.test("a file is uploaded, listed, downloaded harmlessly, and deleted", () =>
+test("a file is uploaded, listed, downloaded harmlessly, and deleted", () =>
   withApp(async ({ call }) => {
     const made = await upload(call, "Übersicht (1).html");
     const sha256 = createHash("sha256").update(html).digest("hex");
@@ -101,7 +101,7 @@ Deno.test("a file is uploaded, listed, downloaded harmlessly, and deleted", () =
     assert.equal(await codeOf(await call("GET", `${acme}/${made.id}/content`)), "artifact_not_found");
   }));
 
-Deno.test("a stream without a length is taken as it comes, up to what is allowed", () =>
+test("a stream without a length is taken as it comes, up to what is allowed", () =>
   withApp(async ({ call, mongo }) => {
     let given = 0;
     const endless = new ReadableStream<Uint8Array>({
@@ -120,7 +120,7 @@ Deno.test("a stream without a length is taken as it comes, up to what is allowed
     assert.equal(await codeOf(await call("POST", `${acme}?name=more`, more)), "limit_reached");
   }));
 
-Deno.test("a link downloads one artifact, for its time, whoever has it", () =>
+test("a link downloads one artifact, for its time, whoever has it", () =>
   withApp(async ({ call, links, time }) => {
     const [made, other] = [await upload(call), await upload(call)];
     const share = async (body: object = { expires_in: 60 }) =>
@@ -169,7 +169,7 @@ Deno.test("a link downloads one artifact, for its time, whoever has it", () =>
     assert.equal(await codeOf(await follow(url)), "links_unavailable");
   }));
 
-Deno.test("what asks for a link is small: no more of it is read", () =>
+test("what asks for a link is small: no more of it is read", () =>
   withApp(async ({ call }) => {
     const made = await upload(call);
     let given = 0;
@@ -190,7 +190,7 @@ Deno.test("what asks for a link is small: no more of it is read", () =>
     assert.ok(given < 1e6, `${given} bytes were taken`);
   }));
 
-Deno.test("a link leads nowhere once its artifact is deleted, also after another of the same name", () =>
+test("a link leads nowhere once its artifact is deleted, also after another of the same name", () =>
   withApp(async ({ call }) => {
     const made = await upload(call);
     const { url } = await (await call("POST", `${acme}/${made.id}/link`, { expires_in: 60 })).json();
@@ -203,7 +203,7 @@ Deno.test("a link leads nowhere once its artifact is deleted, also after another
     assert.equal(await codeOf(await follow()), "artifact_not_found");
   }));
 
-Deno.test("an empty file is a file; one that is not as long as was said takes what it is", () =>
+test("an empty file is a file; one that is not as long as was said takes what it is", () =>
   withApp(async ({ call }) => {
     const empty = await upload(call, "empty", "");
     assert.deepEqual([empty.bytes, empty.sha256], [0, createHash("sha256").digest("hex")]);
@@ -221,7 +221,7 @@ Deno.test("an empty file is a file; one that is not as long as was said takes wh
     assert.equal((await (await call("GET", acme)).json()).used_bytes, 5 * html.length);
   }));
 
-Deno.test("who may read does not write, and nobody does either elsewhere", async () => {
+test("who may read does not write, and nobody does either elsewhere", async () => {
   let id = "";
   await withApp(async ({ call }) => {
     id = (await upload(call)).id;
@@ -237,7 +237,7 @@ Deno.test("who may read does not write, and nobody does either elsewhere", async
   }, { may: ["artifacts.read"] });
 });
 
-Deno.test("400: names and content types that could break out", () =>
+test("400: names and content types that could break out", () =>
   withApp(async ({ call }) => {
     for (const wrong of ["", "a/b", "..\\x", "a\r\nb", "a\u202egnp.exe", '"', "x".repeat(201)]) {
       assert.equal(

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { newId } from "../_documents/id.ts";
 import { snapshotOf, tableOf } from "../_documents/schema-testing.ts";
 import { createStores } from "../_documents/stores.ts";
-import { type TestStore, withStore } from "../_documents/testing.ts";
+import { test, type TestStore, withStore } from "../_documents/testing.ts";
 import { contentOf } from "../_workflows/content.ts";
 import { smallWorkflow } from "../_workflows/testing.ts";
 import type { Job } from "./jobs.ts";
@@ -65,7 +65,7 @@ const chunks = ({ mongo }: TestStore) =>
 const jobOf = ({ mongo, lines }: TestStore, more: Partial<ReconcileOptions> = {}) =>
   reconcileDocuments({ mongo, configured: true, log: (line) => void lines.push(line), ...more });
 
-Deno.test("documents of organizations that PostgreSQL does not know go, and of no others", () =>
+test("documents of organizations that PostgreSQL does not know go, and of no others", () =>
   withStore(async (store) => {
     const [here, gone, closed] = [crypto.randomUUID(), crypto.randomUUID(), crypto.randomUUID()];
     for (const organization of [here, gone, closed]) await plant(store, organization);
@@ -81,7 +81,7 @@ Deno.test("documents of organizations that PostgreSQL does not know go, and of n
     ]]);
   }));
 
-Deno.test("what is known of a connection goes when PostgreSQL does not know it", () =>
+test("what is known of a connection goes when PostgreSQL does not know it", () =>
   withStore(async (store) => {
     const [organization, here, gone] = [crypto.randomUUID(), crypto.randomUUID(), crypto.randomUUID()];
     const { schema } = createStores(store.documents);
@@ -104,7 +104,7 @@ Deno.test("what is known of a connection goes when PostgreSQL does not know it",
     ]]);
   }));
 
-Deno.test("it goes on where it stopped, and asks for each organization once", () =>
+test("it goes on where it stopped, and asks for each organization once", () =>
   withStore(async (store) => {
     const organizations = Array.from({ length: 7 }, () => crypto.randomUUID()).sort();
     for (const organization of organizations) await plant(store, organization);
@@ -127,7 +127,7 @@ Deno.test("it goes on where it stopped, and asks for each organization once", ()
     }
   }));
 
-Deno.test("what was broken off is tidied up, and chunks and files that nothing leads to go", () =>
+test("what was broken off is tidied up, and chunks and files that nothing leads to go", () =>
   withStore(async (store) => {
     const organization = crypto.randomUUID();
     const kept = await plant(store, organization);
@@ -160,7 +160,7 @@ Deno.test("what was broken off is tidied up, and chunks and files that nothing l
     assert.equal(await artifacts.used(broken.organization_id), 0);
   }));
 
-Deno.test("when PostgreSQL does not answer, nothing is deleted", () =>
+test("when PostgreSQL does not answer, nothing is deleted", () =>
   withStore(async (store) => {
     const organization = crypto.randomUUID();
     await plant(store, organization);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { snapshotOf, tableOf } from "../_documents/schema-testing.ts";
 import { createStores } from "../_documents/stores.ts";
-import { withStore } from "../_documents/testing.ts";
+import { test, withStore } from "../_documents/testing.ts";
 import { AppError } from "../_shared/errors.ts";
 import { createTestProject } from "../_shared/testing.ts";
 import { checkWorkflow } from "../_workflows/check.ts";
@@ -55,7 +55,7 @@ const withApp = (work: (call: Call) => Promise<void>, may = ["schema.read", "sch
 const at = `${acme}/${connection}`;
 const table = "schema=public&table=customers";
 
-Deno.test("snapshots, what changed, and what is found in them", () =>
+test("snapshots, what changed, and what is found in them", () =>
   withApp(async (call) => {
     const first = await call("GET", `${at}/snapshots?limit=1`);
     const second = await call("GET", `${at}/snapshots?limit=1&cursor=${first.body.next_cursor}`);
@@ -79,7 +79,7 @@ Deno.test("snapshots, what changed, and what is found in them", () =>
     }
   }));
 
-Deno.test("what is said of a table is shown with it, and personal data are not suggested", () =>
+test("what is said of a table is shown with it, and personal data are not suggested", () =>
   withApp(async (call) => {
     const place = { schema: "public", table: "customers" };
     const said = await call("PUT", `${at}/annotations`, {
@@ -118,7 +118,7 @@ Deno.test("what is said of a table is shown with it, and personal data are not s
     assert.equal((await call("PUT", `${at}/annotations`, { ...place, more: 1 })).status, 400);
   }));
 
-Deno.test("who reads does not write, and nobody does either elsewhere", () =>
+test("who reads does not write, and nobody does either elsewhere", () =>
   withApp(async (call) => {
     const said = { schema: "public", table: "customers", pii: true };
     assert.equal((await call("PUT", `${at}/annotations`, said)).status, 403);

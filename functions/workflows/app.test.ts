@@ -5,7 +5,7 @@ import { createMongo } from "../_shared/mongo.ts";
 import { closedPort, createTestLog, createTestProject } from "../_shared/testing.ts";
 import { createDocuments } from "../_documents/documents.ts";
 import { createStores } from "../_documents/stores.ts";
-import { withStore } from "../_documents/testing.ts";
+import { test, withStore } from "../_documents/testing.ts";
 import { CONNECTION, orderWorkflow, smallWorkflow } from "../_workflows/testing.ts";
 import { createApp } from "./app.ts";
 import type { Backend, Permission } from "./backend.ts";
@@ -92,7 +92,7 @@ function withApp(
   });
 }
 
-Deno.test("a workflow's life, from draft to version to file and back", () =>
+test("a workflow's life, from draft to version to file and back", () =>
   withApp(async ({ call, create, lines }) => {
     const made = await create("orders", orderWorkflow());
     assert.equal(made.status, 201);
@@ -161,7 +161,7 @@ Deno.test("a workflow's life, from draft to version to file and back", () =>
     assert.equal((await call("GET", at)).code, "workflow_not_found");
   }));
 
-Deno.test("428, 412: a draft is changed by who has read it", () =>
+test("428, 412: a draft is changed by who has read it", () =>
   withApp(async ({ call, create }) => {
     const { body: { id } } = await create("a");
     const draft = { name: "A", slug: "a", definition: smallWorkflow() };
@@ -190,7 +190,7 @@ Deno.test("428, 412: a draft is changed by who has read it", () =>
     );
   }));
 
-Deno.test("400: what is wrong with a workflow is told by pointers, several at once", () =>
+test("400: what is wrong with a workflow is told by pointers, several at once", () =>
   withApp(async ({ call, create }) => {
     const broken = { ...orderWorkflow(), start: "nowhere", edges: [{ from: "find", to: "lost" }] };
     const { status, code, body } = await create("broken", broken);
@@ -219,7 +219,7 @@ Deno.test("400: what is wrong with a workflow is told by pointers, several at on
     }
   }));
 
-Deno.test("400: what refers to what is not the organization's", () =>
+test("400: what refers to what is not the organization's", () =>
   withApp(async ({ call, create }) => {
     const foreign = orderWorkflow();
     if (foreign.steps[0]?.type === "sql") foreign.steps[0].connection = crypto.randomUUID();
@@ -228,7 +228,7 @@ Deno.test("400: what refers to what is not the organization's", () =>
     assert.equal((await call("POST", acme, application)).code, "unknown_application");
   }));
 
-Deno.test("400, 413, 415: bodies that are too deep, too large, or none", () =>
+test("400, 413, 415: bodies that are too deep, too large, or none", () =>
   withApp(async ({ call }) => {
     assert.equal((await call("POST", acme, "[".repeat(200_000))).code, "validation_failed");
     assert.equal((await call("POST", acme, '{"definition":'.repeat(50_000))).code, "validation_failed");
@@ -246,7 +246,7 @@ Deno.test("400, 413, 415: bodies that are too deep, too large, or none", () =>
     );
   }));
 
-Deno.test("400: the answer to a large body is a small one", () =>
+test("400: the answer to a large body is a small one", () =>
   withApp(async ({ call }) => {
     const long = "x".repeat(300_000);
     const bodies = [
@@ -261,7 +261,7 @@ Deno.test("400: the answer to a large body is a small one", () =>
     }
   }));
 
-Deno.test("401 and 403: nobody, and who may not", async () => {
+test("401 and 403: nobody, and who may not", async () => {
   const id = crypto.randomUUID();
   const input = { name: "A", slug: "a", definition: smallWorkflow() };
   const routes: [string, string, unknown, Permission][] = [
@@ -300,7 +300,7 @@ Deno.test("401 and 403: nobody, and who may not", async () => {
   }
 });
 
-Deno.test("409 and 402: taken, and no more", () =>
+test("409 and 402: taken, and no more", () =>
   withApp(async ({ create }) => {
     assert.equal((await create("a")).status, 201);
     assert.equal((await create("a")).code, "workflow_slug_taken");
@@ -309,7 +309,7 @@ Deno.test("409 and 402: taken, and no more", () =>
     assert.deepEqual([status, code, body.error.details], [402, "limit_reached", { limit: "workflows" }]);
   }, { limit: 2 }));
 
-Deno.test("pages by cursor", () =>
+test("pages by cursor", () =>
   withApp(async ({ call, create }) => {
     for (const slug of ["a", "b", "c"]) await create(slug);
     const first = (await call("GET", `${acme}?limit=2`)).body;
@@ -324,7 +324,7 @@ Deno.test("pages by cursor", () =>
     }
   }));
 
-Deno.test("servers read what is live, by slug, id, route and version; people do not", () =>
+test("servers read what is live, by slug, id, route and version; people do not", () =>
   withApp(async ({ call, create }) => {
     const server = { apikey: secretKey };
     const { body: { id }, etag } = await create("orders", orderWorkflow());
@@ -382,7 +382,7 @@ Deno.test("servers read what is live, by slug, id, route and version; people do 
     );
   }));
 
-Deno.test("503: without MongoDB, and only that", async () => {
+test("503: without MongoDB, and only that", async () => {
   const mongo = createMongo({ uri: () => `mongodb://127.0.0.1:${closedPort()}/x`, selectionTimeoutMs: 200 });
   const backend = {
     requirePermission: () => Promise.resolve(),

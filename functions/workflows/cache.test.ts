@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createStores } from "../_documents/stores.ts";
-import { withStore } from "../_documents/testing.ts";
+import { test, withStore } from "../_documents/testing.ts";
 import { AppError } from "../_shared/errors.ts";
 import { createTestProject } from "../_shared/testing.ts";
 import { createApp } from "./app.ts";
@@ -10,7 +10,7 @@ const { keys, publishableKey, signToken } = await createTestProject();
 const [acme, globex] = [crypto.randomUUID(), crypto.randomUUID()];
 const workflow_id = crypto.randomUUID();
 
-Deno.test("who writes workflows sees what is cached of them, and purges it", () =>
+test("who writes workflows sees what is cached of them, and purges it", () =>
   withStore(async ({ documents }) => {
     const { workflows, cache } = createStores(documents);
     const asked: string[] = [];
