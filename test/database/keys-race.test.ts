@@ -189,6 +189,31 @@ test("what servers are told is allowed is on disk by then, and no answer leaves 
   await durable.end();
 });
 
+test("one request asked several times at once is counted once, also while limits change", async () => {
+  const { organization } = tenant.crowd;
+  await limitTo(sql, organization, {});
+  let asking = true;
+  const change = async () => {
+    for (let limit = 10_000; asking; limit++)
+      await sql`
+      update public.entitlement_overrides set value = ${limit}
+      where organization_id = ${organization} and key = 'api_requests.per_month'`;
+  };
+  const ask = (request_id: string) => sql`
+    select code from public.authorize_request(${tenant.key.hash}, ${SCOPE}, ${METRIC}, 1, ${sql.json({ request_id })})`;
+  const changing = change();
+  try {
+    for (let round = 0; round < 40; round++) {
+      const answers = await Promise.all(Array.from({ length: 16 }, (_, n) => ask(`${round}: ${n % 2}`)));
+      expect(answers.flat()).toEqual(Array(16).fill({ code: "allowed" }));
+    }
+  } finally {
+    asking = false;
+    await changing;
+  }
+  expect(await account(sql, organization)).toEqual({ used: 80, logged: 80, leased: 0 });
+});
+
 test("a key is rotated under load, and no request with either secret is refused", async () => {
   await limitTo(sql, tenant.crowd.organization, {});
   const { crowd, owner, key } = tenant;
