@@ -210,6 +210,7 @@ export function createOrganizationsClient(supabase: SupabaseClient<Database>, fu
           "not_permitted",
           "permission_above_own",
           "unknown_permission",
+          "too_many_roles",
           "invalid_role_key",
           "invalid_role_name",
           "invalid_role_description",

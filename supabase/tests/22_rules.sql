@@ -50,6 +50,8 @@ insert into refused values
   ('invalid_role_key', $$insert into public.roles (key, name) values ('custom:system', 'Role')$$),
   ('role_key_taken', $$insert into public.roles (organization_id, key, name)
     values (tests.id('acme'), 'custom:auditor', 'Role')$$),
+  ('invalid_role_key', $$insert into public.role_permissions (organization_id, role_key, permission)
+    select tests.id('acme'), 'custom:' || string_agg(md5(n::text), ''), 'members.read' from generate_series(1, 1000) as n$$),
   ('unknown_permission', $$insert into public.role_permissions (organization_id, role_key, permission)
     values (tests.id('acme'), 'custom:auditor', 'no.such')$$),
   ('already_permitted', $$insert into public.role_permissions (organization_id, role_key, permission)

@@ -2,7 +2,7 @@
 -- answers that tell strangers what exists.
 begin;
 \ir support/tenants.psql
-select plan(29);
+select plan(30);
 
 update auth.users set email_confirmed_at = now();
 create temporary table tokens (name text primary key, invitation_id uuid, token text);
@@ -97,6 +97,11 @@ update public.memberships set role_key = 'viewer' where user_id = tests.id('admi
 select tests.sign_in('nobody');
 select is(tests.accept('nobody'), 'PT404 invitation_not_found', 'nor does one hold whose maker was demoted');
 select tests.become_postgres();
+update public.invitations set role_key = 'viewer';
+select tests.sign_in('nobody');
+select is(tests.accept('nobody'), 'PT404 invitation_not_found', 'also to a role that the maker has: who may not invite has not invited');
+select tests.become_postgres();
+update public.invitations set role_key = 'developer';
 update public.memberships set role_key = 'admin' where user_id = tests.id('admin');
 
 -- Time and seats.

@@ -1,7 +1,7 @@
 -- Promise: tenants define roles from what they have; a change holds at once; deleting one leaves nobody without.
 begin;
 \ir support/tenants.psql
-select plan(14);
+select plan(16);
 
 create function tests.save(p_key text, p_permissions text[]) returns text
 language sql
@@ -52,6 +52,19 @@ select results_eq(
   $$select role_key from public.memberships where user_id = tests.id('spare')$$, $$values ('viewer')$$,
   'which its members now have'
 );
+
+-- Nobody makes roles without end: a hundred.
+select tests.sign_in('admin');
+select is(
+  tests.outcome(format(
+    $$insert into public.roles (organization_id, key, name) select %L, 'custom:many-' || n, 'Many' from generate_series(1, %s) as n$$,
+    tests.id('acme'), many
+  )), expected, description
+)
+from (select 100 - count(*) from public.roles where organization_id = tests.id('acme')) as room (left_over), lateral (values
+  (left_over, 'yes', 'an organization has a hundred roles of its own'),
+  (left_over + 1, 'PT429 too_many_roles', 'and no more')
+) as cases (many, expected, description);
 
 select * from finish();
 rollback;

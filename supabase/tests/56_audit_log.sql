@@ -2,7 +2,7 @@
 -- people, one that dies with its organization.
 begin;
 \ir support/tenants.psql
-select plan(29);
+select plan(33);
 
 create function tests.last_entry(p_organization text default 'acme') returns public.audit_log
 language sql
@@ -56,6 +56,41 @@ select is(
   50::bigint, 'in its own organization''s chain'
 );
 select is(tests.verified(), 'whole', 'the chain holds');
+
+-- what several tenants have in common by name, changed by one who is in both
+insert into public.memberships (organization_id, user_id, role_key) values (tests.id('globex'), tests.id('owner'), 'admin');
+insert into public.roles (organization_id, key, name) values (tests.id('globex'), 'custom:auditor', 'Globex''s own');
+select tests.sign_in('owner');
+update public.roles set description = 'Looks.' where key = 'custom:auditor';
+select tests.become_postgres();
+select results_eq(
+  $$select organization_id = tests.id('acme'), before, after from public.audit_log where action = 'roles.update' order by 1$$,
+  $$select acme, '{"description": ""}'::jsonb, '{"description": "Looks."}'::jsonb from unnest(array[false, true]) as acme$$,
+  'no tenant''s log tells of another''s rows'
+);
+
+-- a change of what a row is known by
+select tests.sign_in('owner');
+select public.offer_ownership(tests.id('acme'), tests.id('viewer'));
+select public.offer_ownership(tests.id('acme'), tests.id('admin'));
+select tests.become_postgres();
+select results_eq(
+  $$select object_id, before ->> 'to_user_id', after ->> 'to_user_id' from public.audit_log
+    where action = 'ownership_offers.update' order by before is null$$,
+  $$values (tests.id('viewer')::text, tests.id('viewer')::text, null), (tests.id('admin')::text, null, tests.id('admin')::text)$$,
+  'an offer that replaces another is logged'
+);
+insert into public.applications (id, organization_id, name, slug) values (tests.id('moved'), tests.id('acme'), 'Moved', 'moved');
+update public.applications set organization_id = tests.id('globex') where id = tests.id('moved');
+select results_eq(
+  $$select organization_id, before ->> 'name', after ->> 'name' from public.audit_log
+    where action = 'applications.update' and object_id = tests.id('moved')::text order by before is null$$,
+  $$values (tests.id('acme'), 'Moved', null), (tests.id('globex'), null, 'Moved')$$, 'a row that moves is logged where it was, and where it is'
+);
+select results_eq(
+  $$select checked, reason from private.verify_audit_chain(tests.id('acme'), 1000000, null)$$, $$values (0::bigint, null::text)$$,
+  'what comes after the last entry is not broken'
+);
 
 -- secrets and personal data
 select tests.sign_in('owner');

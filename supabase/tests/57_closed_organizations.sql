@@ -1,7 +1,7 @@
 -- Promise: a closed organization is out of reach at once, comes back whole within 30 days, and is then purged.
 begin;
 \ir support/tenants.psql
-select plan(23);
+select plan(28);
 
 create function tests.close() returns text
 language sql
@@ -48,6 +48,11 @@ select is(
   'and its members stay as they are'
 );
 
+select is(
+  tests.outcome(format('select public.offer_ownership(%L, %L)', tests.id('acme'), tests.id('viewer'))), 'denied',
+  'it does not change hands'
+);
+
 select lives_ok(format('select public.restore_organization(%L)', tests.id('acme')), 'its owner restores it');
 select tests.sign_in('viewer');
 select isnt_empty('select from public.applications', 'and all is back');
@@ -65,6 +70,14 @@ select isnt_empty($$select from public.organizations where id = tests.id('acme')
 update public.organizations set closed_at = now() - interval '30 days' where id = tests.id('acme');
 select tests.sign_in('owner');
 select is(tests.restore(), 'PT404 organization_not_found', 'after 30 days it does not come back');
+select tests.become_postgres();
+select tests.add_key(key, 'rocket', 'owner') from unnest(array['one', 'two', 'three']) as key;
+select is(private.purge_closed_organizations(p_rows => 2), 0, 'a large one is purged in several runs');
+select results_eq(
+  $$select count(*) from public.api_keys where organization_id = tests.id('acme')$$, $$values (1::bigint)$$, 'each does its part'
+);
+select is(private.purge_closed_organizations(p_rows => 2), 0, 'and goes on');
+select is_empty($$select from public.api_keys where organization_id = tests.id('acme')$$, 'where the last one stopped');
 select tests.sign_in('service_role');
 select is(public.run_maintenance() -> 'purge_closed_organizations', '1', 'maintenance purges it');
 select tests.become_postgres();

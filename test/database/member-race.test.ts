@@ -1,4 +1,4 @@
-import postgres from "postgres";
+import postgres, { type TransactionSql } from "postgres";
 import { afterAll, afterEach, beforeEach, expect, inject, test } from "vitest";
 import { addressOf, type Crowd, gather, tally } from "../support/crowd.ts";
 
@@ -120,4 +120,118 @@ test("accounts are deleted while others work on what they made", async () => {
     ]),
   );
   expect(tally(attempts)).toEqual({ done: 48 });
+});
+
+/** Does `work` while `held` is locked by another transaction, which goes on to `then` as soon as somebody waits for it. */
+async function behind(
+  held: (locker: TransactionSql) => Promise<unknown>,
+  work: () => Promise<unknown>,
+  then: (locker: TransactionSql) => Promise<unknown> = async () => {},
+) {
+  const [outcome] = await sql.begin(async (locker) => {
+    await held(locker);
+    const attempt = Promise.allSettled([work()]);
+    const [me] = await locker`select pg_backend_pid() as pid`;
+    const waiting = () =>
+      sql`select from pg_stat_activity where ${me?.["pid"]} = any (pg_blocking_pids(pid))`;
+    while ((await waiting()).length === 0);
+    await then(locker);
+    return [attempt] as const;
+  });
+  return tally(await outcome);
+}
+
+test("who is demoted while they wait for their turn does nothing any more", async () => {
+  const [owner = "", second = ""] = await crowd.people(2, "owner");
+  const [admin = ""] = await crowd.people(1, "admin");
+  const [viewer = ""] = await crowd.people(1, "viewer");
+  const organization = crowd.organization;
+  await crowd.as(
+    owner,
+    (request) => request`select public.save_role(${organization}, 'custom:a', 'Role', '{}')`,
+  );
+  const demoted = (person: string, work: (request: TransactionSql) => Promise<unknown>) =>
+    behind(
+      (locker) => locker`select private.lock_organization(${organization})`,
+      () => crowd.as(person, work),
+      (locker) => locker`
+        update public.memberships set role_key = 'viewer'
+        where organization_id = ${organization} and user_id = ${person}`,
+    );
+  const refused = { not_permitted: 1 };
+  expect(
+    await demoted(admin, (request) => request`select public.remove_member(${organization}, ${viewer})`),
+  ).toEqual(refused);
+  await sql`update public.memberships set role_key = 'admin' where user_id = ${admin}`;
+  expect(
+    await demoted(admin, (request) => request`select public.delete_role(${organization}, 'custom:a')`),
+  ).toEqual(refused);
+  expect(
+    await demoted(second, (request) => request`select public.close_organization(${organization})`),
+  ).toEqual(refused);
+});
+
+test("a stranger neither waits for an organization's lock nor holds it", async () => {
+  const [stranger = ""] = await crowd.people(1);
+  await sql.begin(async (locker) => {
+    await locker`select private.lock_organization(${crowd.organization})`;
+    const attempts = await Promise.allSettled(
+      [
+        "accept_ownership(%L)",
+        "withdraw_ownership_offer(%L)",
+        "restore_organization(%L)",
+        "leave_organization(%L)",
+        "offer_ownership(%L, %L)",
+      ].map((call) =>
+        crowd.as(stranger, async (request) => {
+          await request`set local lock_timeout = '200ms'`;
+          await request.unsafe(`select public.${call.replace(/%(1\$)?L/g, `'${crowd.organization}'`)}`);
+        }),
+      ),
+    );
+    expect(tally(attempts)).toEqual({
+      offer_not_found: 2,
+      organization_not_found: 1,
+      member_not_found: 1,
+      not_permitted: 1,
+    });
+  });
+});
+
+test("the audit chain is the last of all locks", async () => {
+  const [owner = ""] = await crowd.people(1, "owner");
+  const [invited = ""] = await crowd.people(1);
+  const organization = crowd.organization;
+  const save = (permissions: string[]) =>
+    crowd.as(
+      owner,
+      (request) =>
+        request`select public.save_role(${organization}, 'custom:a', 'Role', ${permissions}::text[])`,
+    );
+  const takeChain = (locker: TransactionSql) =>
+    locker`select from private.audit_chains where organization_id = ${organization} for update`;
+  await save(["applications.read", "members.read"]);
+  expect(
+    await behind(
+      (locker) => locker`
+        select from public.role_permissions
+        where organization_id = ${organization} and permission = 'applications.read' for update`,
+      () => save(["members.read"]),
+      takeChain,
+    ),
+  ).toEqual({ done: 1 });
+
+  const [invitation] = await crowd.as(
+    owner,
+    (request) => request`
+      select token from public.invite_member(${organization}, ${addressOf(invited)}, 'custom:a')`,
+  );
+  expect(
+    await behind(
+      (locker) => locker`select from public.roles where organization_id = ${organization} for update`,
+      () =>
+        crowd.as(invited, (request) => request`select public.accept_invitation(${invitation?.["token"]})`),
+      takeChain,
+    ),
+  ).toEqual({ done: 1 });
 });
