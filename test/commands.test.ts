@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { expect, test } from "vitest";
@@ -22,6 +22,28 @@ test("without packages, or without what their scripts fetch, a command says what
       status: 1,
       stderr: expect.stringContaining("npm ci --no-ignore-scripts"),
     });
+  } finally {
+    rmSync(clone, { recursive: true, force: true });
+  }
+});
+
+test("a new migration comes after all others, whatever the clock says", () => {
+  const clone = mkdtempSync(path.join(tmpdir(), "nectar-clone-"));
+  try {
+    const folder = path.join(clone, "supabase/migrations");
+    mkdirSync(folder, { recursive: true });
+    for (const file of ["db-new.ts", "repository.ts"])
+      cpSync(repository("src/stack", file), path.join(clone, "src/stack", file));
+    const command = (...names: string[]) =>
+      spawnSync(process.execPath, [path.join(clone, "src/stack/db-new.ts"), ...names], { encoding: "utf8" });
+
+    expect(command("first").status).toBe(0);
+    expect(readdirSync(folder)).toEqual([expect.stringMatching(/^20\d{12}_first\.sql$/)]);
+    writeFileSync(path.join(folder, "29991231235959_ahead.sql"), "");
+    expect(command("second").stdout).toBe("supabase/migrations/29991231235960_second.sql made.\n");
+    for (const wrong of [[], ["../up"], ["two", "names"]]) {
+      expect(command(...wrong)).toMatchObject({ status: 2, stderr: expect.stringContaining("db:new") });
+    }
   } finally {
     rmSync(clone, { recursive: true, force: true });
   }

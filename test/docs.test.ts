@@ -119,9 +119,7 @@ test("every TypeScript snippet compiles, strictly, with the client as others ins
     writeFileSync(path.join(folder, `${index}.ts`), `// ${file}\n${imports.join("\n")}\n${body}`);
   }
   writeFileSync(path.join(folder, "granted.ts"), granted);
-  const paths = { "nectar/client": ["./packed/src/client/index.d.ts"] };
   const compilerOptions = {
-    paths,
     exactOptionalPropertyTypes: false,
     noPropertyAccessFromIndexSignature: false,
   };
@@ -129,13 +127,16 @@ test("every TypeScript snippet compiles, strictly, with the client as others ins
     path.join(folder, "tsconfig.json"),
     JSON.stringify({ extends: "../../tsconfig.json", compilerOptions, include: ["*.ts"] }),
   );
-  const compile = (...flags: string[]) =>
-    promisify(execFile)(process.execPath, [repository("node_modules/typescript/bin/tsc"), ...flags], {
-      cwd: repository(),
-    }).then(
+  const run = (cwd: string, ...parameters: string[]) =>
+    promisify(execFile)(process.execPath, parameters, { cwd }).then(
       () => "",
-      ({ stdout }: { stdout: string }) => stdout,
+      ({ stdout, stderr }: { stdout: string; stderr: string }) => stdout + stderr,
     );
-  expect(await compile("-p", "tsconfig.client.json", "--outDir", path.join(folder, "packed"))).toBe("");
+  const compile = (...flags: string[]) =>
+    run(repository(), repository("node_modules/typescript/bin/tsc"), ...flags);
+  const installed = path.join(folder, "node_modules/nectar");
+  expect(await compile("-p", "tsconfig.client.json", "--outDir", installed)).toBe("");
+  expect(await run(repository(), "src/generate/client-package.ts", installed)).toBe("");
   expect(await compile("-p", folder)).toBe("");
+  expect(await run(folder, "--input-type=module", "--eval", 'await import("nectar/client")')).toBe("");
 });

@@ -169,6 +169,14 @@ Deno.test("413: a body over the limit, announced or streamed", async () => {
   assert.equal(fits.status, 200);
 });
 
+Deno.test("400: a body that breaks off", async () => {
+  const { app, lines } = createTestApp();
+  const body = new ReadableStream({ pull: (controller) => controller.error(new TypeError("reset")) });
+  const response = await app.request(new Request("http://localhost/things", { ...json(""), body }));
+  assert.equal((await errorOf(response, 400)).code, "malformed_body");
+  assert.equal(lines[0]?.["level"], "info");
+});
+
 Deno.test("a known error keeps its status, code and headers", async () => {
   const { app } = createTestApp();
   const response = await app.request("/things/fails/known");

@@ -1,6 +1,6 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { SupabaseContext } from "@supabase/server";
-import type { Context } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { cors } from "hono/cors";
 import { HTTPException } from "hono/http-exception";
@@ -84,13 +84,19 @@ export function createFunction(options: FunctionOptions): FunctionApp {
 }
 
 /** Refuses a body of more bytes, and reads no more of it. For single routes where the app takes streams. */
-export const limitBody = (maxBodyBytes: number) =>
-  bodyLimit({
+export function limitBody(maxBodyBytes: number): MiddlewareHandler {
+  const limit = bodyLimit({
     maxSize: maxBodyBytes,
     onError: () => {
       throw new AppError("payload_too_large", { details: { max_bytes: maxBodyBytes } });
     },
   });
+  // What handlers throw ends before it comes here: this is a body that broke off, which is no fault of ours.
+  return (c, next) =>
+    limit(c, next).catch((cause) => {
+      throw cause instanceof AppError ? cause : new AppError("malformed_body", { cause });
+    });
+}
 
 /** What Hono and its validators throw by themselves. */
 const thrownByHono: Record<number, ErrorCode> = {

@@ -37,6 +37,15 @@ Deno.test("what is not ours is told by one of our codes, and its words are only 
   }
 });
 
+Deno.test("a text or time that PostgreSQL cannot hold is the caller's", () => {
+  for (const code of ["22P02", "22P05", "22007", "22008", "22009"]) {
+    const error = refused(code, null, 400, "cannot be converted to text: hunter2");
+    assert.equal(error.code, "validation_failed");
+    assert.ok(!error.message.includes("hunter2"));
+  }
+  assert.equal(refused("22012", null, 400, "division by zero").code, "internal");
+});
+
 Deno.test("a broken constraint that has our code's name is that code, without the row that broke it", () => {
   const taken = 'duplicate key value violates unique constraint "connection_name_taken" (Shop)';
   const error = refused("23505", null, 409, taken);
@@ -45,7 +54,7 @@ Deno.test("a broken constraint that has our code's name is that code, without th
   for (const name of ["organizations_pkey", "internal_secrets", "constructor"]) {
     assert.equal(refused("23505", null, 409, `violates unique constraint "${name}"`).code, "internal");
   }
-  assert.equal(refused("22P02", null, 400, taken).code, "internal");
+  assert.equal(refused("42P02", null, 400, taken).code, "internal");
 });
 
 Deno.test("an answer gives its data, or throws", () => {

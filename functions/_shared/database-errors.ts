@@ -13,6 +13,9 @@ const known: Record<string, ErrorCode> = {
   PGRST303: "invalid_token",
 };
 
+/** Null characters and halves of them, ids that are none, times and offsets that no calendar has: of callers alone. */
+const unholdable = /^22(P02|P05|007|008|009)$/;
+
 /**
  * The answer for what the database refused. Our SQL raises with a stable code as its hint and a sentence for a
  * person: both are kept, and so is which limit was reached. A broken constraint has our code as its name. What is none of ours stays in the log.
@@ -29,6 +32,12 @@ export function databaseError({ error, status }: Refused): AppError {
   const rule = /^23\d{3}$/.test(code) && message.match(/constraint "([a-z_]+)"/)?.[1];
   if (rule && Object.hasOwn(errorCodes, rule)) {
     return new AppError(rule as ErrorCode, { cause: describe(error) });
+  }
+  if (unholdable.test(code)) {
+    return new AppError("validation_failed", {
+      message: "The request holds a text or time that cannot be stored.",
+      cause: describe(error),
+    });
   }
   const ours = known[code] ?? (status === 0 || status === 503 ? "database_unavailable" : "internal");
   return new AppError(ours, { cause: describe(error) });

@@ -57,6 +57,18 @@ for (const folder of workspace.filter((path) => !path.includes("/_"))) {
   });
 }
 
+Deno.test("every function is deployed from its folder, and authenticates its callers itself", async () => {
+  const config = await Deno.readTextFile(new URL("supabase/config.toml", root));
+  // Left out, verify_jwt is on, and the platform refuses every token that an asymmetric key signed.
+  const deployed = [
+    ...config.matchAll(
+      /^\[functions\.([\w-]+)\]\nentrypoint = "\.\.\/functions\/\1\/index\.ts"\nverify_jwt = false\n/gm,
+    ),
+  ];
+  const folders = workspace.filter((path) => !path.includes("/_")).map((path) => path.split("/").at(-1));
+  assert.deepEqual(deployed.map(([, name]) => name).toSorted(), folders.toSorted());
+});
+
 Deno.test("a deployed function says the version of package.json", () => {
   assert.equal(version, manifest["version"]);
 });

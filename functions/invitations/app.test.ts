@@ -3,7 +3,7 @@ import { AppError, type ErrorBody, type ErrorCode, errorCodes } from "../_shared
 import type { Mail, Mailer } from "../_shared/mailer.ts";
 import { createTestLog, createTestProject } from "../_shared/testing.ts";
 import { createApp } from "./app.ts";
-import type { Backend, NewInvitation } from "./backend.ts";
+import { type Backend, createBackend, type NewInvitation } from "./backend.ts";
 
 const { keys, secretKey, publishableKey, signToken } = await createTestProject();
 const organizationId = crypto.randomUUID();
@@ -159,4 +159,17 @@ Deno.test("500: a backend without APP_URL invites nobody", async () => {
     keys,
   });
   assert.equal((await invite(app)).status, 500);
+});
+
+Deno.test("who is invited and who is written to is the same address, whatever is around it", async () => {
+  const asked: { p_email: string }[] = [];
+  const answer = { data: [{ invitation_id: "i", token: "t", expires_at: "e" }], error: null, status: 200 };
+  const rpc = (_: string, args: { p_email: string }) => {
+    asked.push(args);
+    return { setHeader: () => Promise.resolve(answer) };
+  };
+  const backend = createBackend({ supabase: { rpc } as never, userClaims: null }, "request");
+  const { email } = await backend.invite(organizationId, "\u00a0Grace@Example.com\n", "developer");
+  assert.equal(email, "grace@example.com");
+  assert.equal(asked[0]?.p_email, email);
 });

@@ -36,14 +36,16 @@ export function createBackend(
   // So that the audit log names the request.
   const header = ["x-request-id", requestId] as const;
   return {
-    async invite(organizationId, email, roleKey) {
+    async invite(organizationId, given, roleKey) {
+      // PostgreSQL trims fewer characters: what it invites must be what the mail goes to.
+      const email = given.trim().toLowerCase();
       const args = { p_organization_id: organizationId, p_email: email, p_role_key: roleKey };
       const [invited] = dataOf(await supabase.rpc("invite_member", args).setHeader(...header));
       if (!invited) throw new AppError("internal");
       return {
         id: invited.invitation_id,
         organizationId,
-        email: email.trim().toLowerCase(),
+        email,
         roleKey,
         expiresAt: invited.expires_at,
         token: invited.token,

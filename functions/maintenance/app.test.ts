@@ -165,3 +165,28 @@ Deno.test("200: jobs are told as they went; when one fails, all else is done", a
     { name: "fourth", status: "waiting", count: 0 },
   ]);
 });
+
+Deno.test("200: what cannot even say whether it is set up fails alone", async () => {
+  const ready = () => {
+    throw new Error("STRIPE_SECRET_KEY is not valid.");
+  };
+  const last: Job = {
+    name: "last",
+    ready: () => true,
+    run: () => Promise.resolve({ status: "done", count: 1 }),
+  };
+  const { run, lines, noted } = createTestApp({
+    entries: 1,
+    consumer: { ready },
+    jobs: [{ ...last, name: "first", ready }, last],
+  });
+  const { status, outbox, jobs } = await reportOf(await run());
+  assert.equal(status, "degraded");
+  assert.deepEqual(outbox, [{ kind, status: "failed", completed: 0, failed: 0 }]);
+  assert.deepEqual(jobs, [
+    { name: "first", status: "failed", count: 0 },
+    { name: "last", status: "done", count: 1 },
+  ]);
+  assert.deepEqual(noted.failed, []);
+  assert.match(JSON.stringify(lines), /STRIPE_SECRET_KEY is not valid/);
+});

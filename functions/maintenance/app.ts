@@ -85,9 +85,8 @@ export function createApp(
     const done: JobReport[] = [];
     for (const { name, ready, run } of jobs) {
       const nothing = { name, count: 0 };
-      const result = ready()
-        ? await run(admin, timeIsUp).catch((error: unknown) => onFailure(name, error))
-        : { status: "waiting" as const };
+      const attempt = async () => ready() ? await run(admin, timeIsUp) : { status: "waiting" as const };
+      const result = await attempt().catch((error: unknown) => onFailure(name, error));
       done.push({ ...nothing, ...(result ?? { status: "failed" as const }) });
     }
     const failed = [...tasks, ...outbox, ...done].some(({ status }) => status === "failed");

@@ -19,12 +19,6 @@ export function outboxConsumers(
   environment: Record<string, string | undefined>,
 ): Consumer[] {
   return [
-    {
-      kind: "organization.purged",
-      ready: () => Boolean(environment["MONGODB_URI"]),
-      consume: (entry, timeIsUp) =>
-        mongo.run((database) => deleteDocuments(database, entry.organization_id, timeIsUp)),
-    },
     forgetConnection(createDocuments({ mongo }), environment),
     pushSeats(stripe),
     stopRenewal(stripe),
@@ -32,5 +26,12 @@ export function outboxConsumers(
     deleteCustomer(stripe),
     reportMeter(stripe),
     sendLimitAlert(() => createMailer(environment)),
+    // Last: of a large organization it takes all the time that is left.
+    {
+      kind: "organization.purged",
+      ready: () => Boolean(environment["MONGODB_URI"]),
+      consume: (entry, timeIsUp) =>
+        mongo.run((database) => deleteDocuments(database, entry.organization_id, timeIsUp)),
+    },
   ];
 }

@@ -18,7 +18,13 @@ export async function drain(consumer: Consumer, options: DrainOptions): Promise<
   const { backend, admin, timeIsUp, leaseSeconds, onFailure } = options;
   const { kind } = consumer;
   const counts = { completed: 0, failed: 0 };
-  if (!consumer.ready()) return { kind, status: "waiting", ...counts };
+  try {
+    if (!consumer.ready()) return { kind, status: "waiting", ...counts };
+  } catch (error) {
+    // A wrong setting stops this kind, and no other.
+    onFailure(kind, error);
+    return { kind, status: "failed", ...counts };
+  }
 
   while (!timeIsUp()) {
     const entry = await backend.claim(kind, leaseSeconds);

@@ -15,34 +15,38 @@ const payload = {
 const entry = { id: 1, organization_id: crypto.randomUUID(), payload, attempts: 1 };
 const customer = { customer_id: "cus_1", livemode: false };
 
-/** Stripe's side of meter events: what it was sent, each identifier counted once. */
+/**
+ * Stripe's side of meter events: what it was sent, each identifier counted once; an answer is repeated to whoever has its
+ * idempotency key.
+ */
 async function withFakeStripe(
   work: (fake: {
     account: StripeAccount;
     counted: Map<string, URLSearchParams>;
     answers: ((form: URLSearchParams) => Response | undefined)[];
-    headers: Headers[];
   }) => Promise<void>,
 ) {
   const counted = new Map<string, URLSearchParams>();
   const answers: ((form: URLSearchParams) => Response | undefined)[] = [];
-  const headers: Headers[] = [];
-  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
-    assert.equal(new URL(request.url).pathname, "/v1/billing/meter_events");
-    headers.push(request.headers);
-    const form = new URLSearchParams(await request.text());
+  const repeated = new Map<string | null, Response>();
+  const answerTo = (form: URLSearchParams) => {
     const answer = answers.shift()?.(form);
     if (answer) return answer;
     const identifier = form.get("identifier") ?? "";
     if (counted.has(identifier)) {
-      return Response.json({
-        error: { type: "invalid_request_error", code: "duplicate_meter_event", message: "known" },
-      }, {
-        status: 400,
-      });
+      const message = `An event already exists with identifier ${identifier}.`;
+      return Response.json({ error: { type: "invalid_request_error", message } }, { status: 400 });
     }
     counted.set(identifier, form);
     return Response.json({ object: "billing.meter_event", identifier });
+  };
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
+    assert.equal(new URL(request.url).pathname, "/v1/billing/meter_events");
+    const form = new URLSearchParams(await request.text());
+    const key = request.headers.get("idempotency-key");
+    const answer = (key && repeated.get(key)) || answerTo(form);
+    repeated.set(key, answer.clone());
+    return answer;
   });
   const client = new Stripe("sk_test_1", {
     host: "127.0.0.1",
@@ -56,7 +60,6 @@ async function withFakeStripe(
       account: { configured: true, livemode: false, client: () => Promise.resolve(client) },
       counted,
       answers,
-      headers,
     });
   } finally {
     await server.shutdown();
@@ -84,7 +87,7 @@ const consume = (
   );
 
 Deno.test("an hour is one event of the metric's meter, at its hour, by its identifier", () =>
-  withFakeStripe(async ({ account, counted, headers }) => {
+  withFakeStripe(async ({ account, counted }) => {
     assert.equal(await consume(account), true);
     assert.deepEqual(Object.fromEntries(counted.get(payload.identifier) ?? []), {
       event_name: "api_requests",
@@ -93,7 +96,6 @@ Deno.test("an hour is one event of the metric's meter, at its hour, by its ident
       "payload[stripe_customer_id]": "cus_1",
       "payload[value]": payload.quantity,
     });
-    assert.equal(headers[0]?.get("idempotency-key"), payload.identifier);
   }));
 
 Deno.test("an answer that was lost: sent again, it counts once", () =>
@@ -107,14 +109,16 @@ Deno.test("an answer that was lost: sent again, it counts once", () =>
     assert.equal(counted.size, 1);
   }));
 
-Deno.test("what Stripe refuses stays open", () =>
-  withFakeStripe(async ({ account, answers }) => {
+Deno.test("what Stripe refuses stays open, and is counted as soon as it does not", () =>
+  withFakeStripe(async ({ account, counted, answers }) => {
     answers.push(() =>
       Response.json({ error: { type: "invalid_request_error", code: "no_meter", message: "no" } }, {
         status: 400,
       })
     );
     await assert.rejects(() => consume(account));
+    assert.equal(await consume(account, { attempts: 2 }), true);
+    assert.equal(counted.size, 1);
   }));
 
 Deno.test("when Stripe may have forgotten the identifier it is not sent again; what was never sent is", () =>

@@ -4,6 +4,7 @@ import type { Database } from "../../types/database.ts";
 import { dataOf } from "../_shared/database-errors.ts";
 import { isMissing } from "../_shared/stripe-fetch.ts";
 import { withAllItems } from "../_shared/stripe-objects.ts";
+import { billedOf } from "../_shared/stripe-paid.ts";
 import type { StripeAccount } from "../_shared/stripe.ts";
 import type { Consumer } from "./consumer.ts";
 
@@ -35,7 +36,9 @@ export const takeBackSecond = (account: StripeAccount): Consumer => ({
       const second = await find(stripe, stripe_subscription_id);
       const ours = second?.metadata["organization_id"] === organization_id &&
         second.customer === kept.customer;
-      if (second && ours && isPaid(second)) await takeBack(stripe, second);
+      if (!second || !ours || !isPaid(second)) continue;
+      // A debit is under way for days, and the subscription active meanwhile: what comes of it, an event tells, and asks again.
+      if ((await billedOf(stripe, second.id)).paid) await takeBack(stripe, second);
     }
     return true;
   },

@@ -5,6 +5,9 @@ import { type Outcome, outcome } from "./outcome.ts";
 const columns =
   "seq, occurred_at, actor_kind, actor_id, on_behalf_of, action, object_id, before, after, request_id, ip";
 
+/** What the backend gives at once, however much is asked for. */
+const MOST_ROWS = 1000;
+
 /** One change, or one privileged call: who, what, when and from where. */
 export type AuditEntry = Pick<
   Database["public"]["Tables"]["audit_log"]["Row"],
@@ -40,6 +43,7 @@ export async function* readAuditLog(
   organizationId: string,
   { since, until, action, newestFirst = false, pageSize = 100, signal }: AuditLogOptions = {},
 ): AsyncGenerator<Outcome<AuditEntry[], never>, void, undefined> {
+  const limit = Math.min(pageSize, MOST_ROWS);
   let last: number | undefined;
   for (;;) {
     let query = supabase.from("audit_log").select(columns).eq("organization_id", organizationId);
@@ -47,7 +51,7 @@ export async function* readAuditLog(
     if (until) query = query.lt("occurred_at", until);
     if (action) query = query.eq("action", action);
     if (last !== undefined) query = newestFirst ? query.lt("seq", last) : query.gt("seq", last);
-    const ordered = query.order("seq", { ascending: !newestFirst }).limit(pageSize);
+    const ordered = query.order("seq", { ascending: !newestFirst }).limit(limit);
     const page = await outcome(
       (signal ? ordered.abortSignal(signal) : ordered) as PromiseLike<{
         data: AuditEntry[] | null;
@@ -58,7 +62,7 @@ export async function* readAuditLog(
     );
     if (page.error) return yield page;
     if (page.data.length > 0) yield page;
-    if (page.data.length < pageSize) return;
     last = page.data.at(-1)?.seq;
+    if (page.data.length < limit || last === undefined) return;
   }
 }

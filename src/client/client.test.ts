@@ -202,3 +202,21 @@ test("settings that cannot work are refused at once", () => {
     /publishableKey is a secret key/,
   );
 });
+
+test("a success without the answer that was promised is an error; an empty file is an empty stream", async () => {
+  const { nectar } = connect({
+    "/functions/v1/health": () => new Response(null),
+    "/functions/v1/workflows/o": () => Response.json(null),
+    "/functions/v1/workflows/o/w": () => new Response(null, { status: 204 }),
+    "/functions/v1/artifacts/o/a/content": () => new Response("", { headers: { "content-length": "0" } }),
+  });
+  expect((await nectar.functions.GET("/health")).error).toMatchObject({
+    code: "unexpected_answer",
+    status: 200,
+  });
+  for await (const { error } of nectar.workflows.list("o")) expect(error?.code).toBe("unexpected_answer");
+  expect((await nectar.workflows.delete("o", "w")).error).toBeNull();
+  const { data } = await nectar.artifacts.download("o", "a");
+  expect(await new Response(data as ReadableStream | null).text()).toBe("");
+  expect(data).toBeInstanceOf(ReadableStream);
+});

@@ -93,7 +93,7 @@ export function createNectarClient({
   const supabase = createClient<Database>(url, publishableKey, {
     ...(auth && { auth }),
     ...(accessToken && { accessToken }),
-    ...(fetch && { global: { fetch } }),
+    global: { fetch: abortingByName(fetch) },
   });
   const sessionToken = async () => (await supabase.auth.getSession()).data.session?.access_token ?? null;
 
@@ -117,5 +117,16 @@ export function createNectarClient({
     artifacts: createArtifactsClient(functions),
     activity: createActivityClient(functions),
     schema: createSchemaClient(functions),
+  };
+}
+
+/** supabase-js knows an abort by its name alone: with another reason it would try again, and call the backend unreachable. */
+function abortingByName(given?: typeof fetch): typeof fetch {
+  return async (input, init) => {
+    try {
+      return await (given ?? globalThis.fetch)(input, init);
+    } catch (thrown) {
+      throw init?.signal?.aborted ? new DOMException(String(init.signal.reason), "AbortError") : thrown;
+    }
   };
 }

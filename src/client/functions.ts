@@ -63,11 +63,19 @@ export function createFunctionsClient(options: FunctionsClientOptions): Function
     },
   });
 
-  async function call(method: Method, path: string, init?: { signal?: AbortSignal | null }) {
+  async function call(
+    method: Method,
+    path: string,
+    init?: { signal?: AbortSignal | null; parseAs?: string },
+  ) {
     try {
       // The types are those of CallFunction; the generic client cannot see that they are the same.
       const { data, error, response } = await client.request(method as never, path as never, init as never);
-      if (response.ok) return { data, error: null, response };
+      // An empty file comes as no body at all.
+      const answer = data ?? (init?.parseAs === "stream" ? new Response("").body : data);
+      const promised = answer !== undefined && answer !== null;
+      if (response.ok && (promised || response.status === 204))
+        return { data: answer, error: null, response };
       return { data: null, error: fromAnswer(error, response), response };
     } catch (thrown) {
       return { data: null, error: fromThrown(thrown, init?.signal), response: null };

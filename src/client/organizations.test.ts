@@ -52,8 +52,16 @@ test("where a permission can be missing, the platform's refusal is that", async 
 
 test("offline, aborted, or a page instead of an answer", async () => {
   expect((await connect({}).organizations.leave(id)).error?.code).toBe("network_error");
-  const signal = AbortSignal.abort();
-  expect((await connect({}).organizations.leave(id, { signal })).error?.code).toBe("aborted");
+  for (const reason of [
+    undefined,
+    "unmounted",
+    new Error("The user left."),
+    new DOMException("", "TimeoutError"),
+  ]) {
+    const signal = AbortSignal.abort(reason);
+    expect((await connect({}).organizations.leave(id, { signal })).error?.code).toBe("aborted");
+    expect((await connect({}).organizations.members(id, { signal })).error?.code).toBe("aborted");
+  }
   const page = { [rpc("leave_organization")]: () => new Response("<h1>Bad gateway</h1>", { status: 502 }) };
   expect((await connect(page).organizations.leave(id)).error?.code).toBe("unexpected_answer");
 });
@@ -82,6 +90,23 @@ test("the audit log goes on behind the last entry, until a page is not full", as
   }
   expect(seen).toEqual([9, 8, 7, 5, 1]);
   expect(asked).toEqual([null, "lt.8", "lt.5"]);
+});
+
+test("pages larger than the backend gives, and pages of nothing, end where the log ends", async () => {
+  const log = Array.from({ length: 1500 }, (_, index) => ({ seq: index + 1 }));
+  const { organizations, requests } = connect({
+    "/rest/v1/audit_log": ({ url }) => {
+      const { searchParams } = new URL(url);
+      const after = Number(searchParams.get("seq")?.slice("gt.".length) ?? 0);
+      const most = Math.min(1000, Number(searchParams.get("limit")));
+      if (requests.length > 5) throw new Error("It does not end.");
+      return Response.json(log.slice(after, after + most));
+    },
+  });
+  let count = 0;
+  for await (const { data } of organizations.auditLog(id, { pageSize: 5000 })) count += data?.length ?? 0;
+  expect(count).toBe(1500);
+  for await (const { error } of organizations.auditLog(id, { pageSize: 0 })) expect(error).toBeNull();
 });
 
 test("the audit log ends with its first error", async () => {

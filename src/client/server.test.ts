@@ -190,3 +190,24 @@ test("told to come again next month, it does not come at once", async () => {
     vi.useRealTimers();
   }
 });
+
+test("told to come again later, it waits, whatever is reported while a batch is under way", async () => {
+  vi.useFakeTimers();
+  try {
+    const { reporter, sent } = connect(
+      () => {
+        reporter.report({ metric: "rows_read" });
+        return new Response("", { status: 503, headers: { "retry-after": "60" } });
+      },
+      { maxDelayMs: 10 },
+    );
+    reporter.report({ metric: "rows_read" });
+    expect(await reporter.flush()).toBe(false);
+    await vi.advanceTimersByTimeAsync(59_000);
+    expect(sent).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(sent).toHaveLength(2);
+  } finally {
+    vi.useRealTimers();
+  }
+});

@@ -133,6 +133,9 @@ export function createUsageReporter({
       if (error) {
         failures++;
         tellError(error);
+        // What was reported meanwhile has set it for a backend that answers.
+        clearTimeout(timer);
+        timer = undefined;
         wake(Math.max(retryAfterMs ?? 0, Math.min(1_000 * 2 ** (failures - 1), LONGEST_WAIT)));
         return false;
       }

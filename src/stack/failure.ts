@@ -7,7 +7,9 @@ export class StackFailure extends Error {
 export function explain(error: unknown): string {
   if (error instanceof StackFailure) return error.message;
   if (!(error instanceof Error)) return String(error);
-  const { syscall, path } = error as NodeJS.ErrnoException;
+  const { code, syscall, path } = error as NodeJS.ErrnoException;
+  if (code === "ENOSPC" || code === "EDQUOT")
+    return "The disk, or your quota on it, is full.\nMake room and start again; NECTAR_DATA=… names another data folder.";
   if (!syscall || !path) return error.stack ?? error.message;
   return `${error.message}.\nNectar needs to read and write there; NECTAR_DATA=… names another data folder.`;
 }

@@ -45,9 +45,9 @@ export async function claim(directory: string, url: string): Promise<Claim> {
       try {
         write(children);
         renameSync(draft, file);
-      } catch (error) {
-        // Someone removed the folder under us; PostgreSQL will see it too, and end.
-        if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+      } catch {
+        // The folder was removed under us, or the disk is full: PostgreSQL says so, and the watchdog knows them too.
+        rmSync(draft, { force: true });
       }
     },
     release() {

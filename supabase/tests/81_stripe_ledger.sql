@@ -3,7 +3,7 @@
 begin;
 \ir support/tenants.psql
 \ir support/billing.psql
-select plan(42);
+select plan(43);
 
 create function tests.deliver(p_event jsonb, p_object jsonb) returns text
 language sql
@@ -140,7 +140,11 @@ select is_empty($$select * from public.billing_problems() where object_id ~ '^ev
 select tests.become_postgres();
 update private.stripe_events set received_at = now() - interval '31 days' where id in ('evt_1', 'evt_9');
 update private.stripe_events set received_at = now() - interval '91 days' where id in ('evt_2', 'evt_3');
-select is(private.forget_stripe_events(), 3, 'the ledger forgets');
+select is(private.forget_stripe_events(), 4, 'the ledger forgets');
+select results_eq(
+  $$select object_id from public.billing_problems() where problem = 'dead_event' and object_id ~ '^evt_.$'$$, $$values ('evt_9')$$,
+  'and what failed before Stripe gave it up is shown to operators, however often it was tried'
+);
 select results_eq(
   $$select id, payload is null from private.stripe_events where id in ('evt_1', 'evt_2', 'evt_3', 'evt_9') order by id$$,
   $$values ('evt_1', true), ('evt_9', false)$$, 'payloads after 30 days, events after 90, and nothing that failed'

@@ -67,7 +67,7 @@ exception when sqlstate 'TEST0' then
 end
 $$;
 
-select plan((select count(*)::integer from cases) + 41);
+select plan((select count(*)::integer from cases) + 42);
 
 select is(private.subscription_state(tests.id('acme')), 'none', 'who never bought has what is free');
 select is(tests.may_have('applications'), '3 default', 'by default');
@@ -183,6 +183,15 @@ from (values
   ($$update public.organizations set name = 'Renamed' where id = tests.id('acme')$$, ''),
   ($$select public.sync_plan('{"key": "pro", "name": "Professional"}')$$, 'acme globex')
 ) as changes (statement, raised);
+
+select is_empty(
+  $$select tgrelid::regclass from pg_trigger as raises
+    where tgfoid = 'private.report_changed_entitlements'::regproc and exists (
+      select from pg_trigger as audits
+      where audits.tgrelid = raises.tgrelid and audits.tgname ~ '^audit_' and audits.tgname < raises.tgname
+    )$$,
+  'the version is locked before the audit log''s chain, as by whoever closes the organization'
+);
 
 select * from finish();
 rollback;

@@ -80,9 +80,9 @@ function pay({ id }: Stripe.Checkout.Session, card = CARD_THAT_PAYS): string {
 }
 
 /** What a webhook about it does. */
-async function tell({ customer }: Place, id: string) {
+async function tell({ customer }: Place, id: string, kind: "subscription" | "invoice" = "subscription") {
   const [drawn] = await sql`select ticket from public.stripe_ticket()`;
-  const object = await fetchObject(stripe, { kind: "subscription", id, customerId: customer }, false);
+  const object = await fetchObject(stripe, { kind, id, customerId: customer }, false);
   await sql`select public.apply_stripe_object(${drawn?.["ticket"]}, ${JSON.stringify(object)}::text::jsonb)`;
 }
 /** What maintenance does with what was asked. */
@@ -199,6 +199,27 @@ test("what nobody bought on our page, or beside one that is not paid for, is sho
   expect([status(owing), status(bought)]).toEqual(["past_due", "active"]);
   expect(await stored(other)).toMatchObject([{ id: bought }, { id: owing }]);
   expect(await problems(other)).toEqual([{ problem: "duplicate_subscription", object_id: owing }]);
+});
+
+test("one whose debit is under way is taken back when the money has come, and not credited before", async () => {
+  const where = await place();
+  const pages = [await page(where, "small"), await page(where, "large")] as const;
+  const first = pay(pages[0]);
+  standIn.advance(1);
+  const second = pay(pages[1]);
+  const invoice = account.books.invoices[String(account.books.subscriptions[second]?.latest_invoice)];
+  if (!invoice) throw new Error("It was not billed.");
+  invoice.status = "open";
+  for (const id of [first, second]) await tell(where, id);
+  await tell(where, invoice.id, "invoice");
+  await maintain(where);
+  expect([status(first), status(second), credit(where)]).toEqual(["active", "active", 0]);
+  expect(await problems(where)).toEqual([{ problem: "duplicate_subscription", object_id: second }]);
+
+  invoice.status = "paid";
+  await tell(where, invoice.id, "invoice");
+  await maintain(where);
+  expect([status(first), status(second), credit(where)]).toEqual(["active", "canceled", -5000]);
 });
 
 test("a failure at Stripe is tried again, and what is half done comes to the same end", async () => {

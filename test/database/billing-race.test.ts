@@ -161,6 +161,50 @@ test("20 applications at the same moment with room for three: three are created"
   expect(tally(attempts)).toEqual({ done: 3, limit_reached: 17 });
 });
 
+test("a price that is moved to another plan beside webhooks: none fails, and none stores the plan that it belonged to", async () => {
+  const plans = ["one", "two"].map((name) => `${name}-${crowd.organization.slice(0, 8)}`);
+  const price = (name: string) => `price_${name}_${crowd.organization}`;
+  const month = { interval: "month", currency: "eur", unit_amount: 900, livemode: false };
+  const sync = async (request: postgres.ISql, plan: number, prices: string[]) => {
+    const sold = prices.map((name) => ({ ...month, stripe_price_id: price(name) }));
+    await request`
+      select public.sync_plan(${sql.json({ key: plans[plan] as string, name: "Moved", prices: sold })})`;
+  };
+  const hear = async (request: postgres.ISql, name: string) => {
+    const items = [{ id: `si_${customer}_${name}`, price_id: price(name), quantity: 1 }];
+    const object = subscription({ id: `sub_${customer}_${name}`, items });
+    await request`select public.apply_stripe_object(${await ticket()}, ${sql.json(object)})`;
+  };
+  const waiting = () => sql`select from pg_locks where not granted`;
+  const stored = () =>
+    sql`select plan_key from public.subscription_items where organization_id = ${crowd.organization} order by 1`;
+  await link(customer);
+  await sync(sql, 0, ["moved", "other"]);
+  let beside: Promise<unknown> | undefined;
+  await sql.begin(async (transaction) => {
+    await sync(transaction, 1, ["moved"]);
+    beside = hear(sql, "moved");
+    await vi.waitFor(async () => expect([...(await waiting()), ...(await stored())]).not.toEqual([]));
+  });
+  await beside;
+  expect(await stored()).toEqual([{ plan_key: plans[1] }]);
+
+  // What a webhook locks: its customer, then its plan.
+  await sql.begin(async (transaction) => {
+    await hear(transaction, "moved");
+    beside = sync(sql, 0, ["moved", "other"]);
+    await vi.waitFor(async () => expect(await waiting()).not.toEqual([]));
+    await hear(transaction, "other");
+  });
+  await beside;
+  expect(await stored()).toEqual([{ plan_key: plans[0] }, { plan_key: plans[0] }]);
+
+  await sql`delete from private.outbox where organization_id = ${crowd.organization}`;
+  await sql`delete from public.organizations where id = ${crowd.organization}`;
+  await sql`delete from public.plan_prices where plan_key = any (${plans})`;
+  await sql`delete from public.plans where key = any (${plans})`;
+});
+
 test("a member who is joining while a consumer looks is counted: by it, or by the next", async () => {
   const plan = `plan-${crowd.organization.slice(0, 8)}`;
   const price = `price_${crowd.organization}`;

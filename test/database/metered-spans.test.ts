@@ -210,6 +210,25 @@ test("a second subscription beside it is told of once, and an agreement of its o
   expect((await told()).slice(-1)).toEqual([[0, 8]]);
 });
 
+test("what was used while an agreement held is not billed when it has expired since", async () => {
+  await hear("one", -60, [
+    ["span", -60],
+    ["span_used", -60],
+  ]);
+  await sql`
+    insert into public.entitlement_overrides (organization_id, key, value, reason, expires_at)
+    values (${id}, ${`${METRIC}.per_month`}, null, 'Agreed on.', ${new Date(hour + HOUR)})`;
+  await use([10, 1], [70, 2]);
+  await report();
+  // Late, and of the same hours.
+  await use([20, 4], [80, 8]);
+  await report();
+  expect(await told()).toEqual([
+    [60, 2],
+    [60, 8],
+  ]);
+});
+
 test("whatever comes first: usage, the subscription, the rollup or the report, Stripe is told the same", async () => {
   const used: [number, number][] = Array.from({ length: 40 }, (_, n) => [n * 4.5 - 30, n + 1]);
   const began = 17.25;

@@ -1,5 +1,7 @@
+import { once } from "node:events";
+import net from "node:net";
 import { createSupabaseContext } from "@supabase/server";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { startGateway } from "../../src/stack/gateway/gateway.ts";
 import { publicJwks } from "../../src/stack/keys.ts";
 import { freePort } from "../../src/stack/ports.ts";
@@ -68,6 +70,27 @@ describeLocal("the database under the gateway", () => {
     expect(roles).not.toContain("supabase_admin");
     expect(roles).toContain("authenticator");
     expect(roles).toContain("supabase_auth_admin");
+  });
+});
+
+describeLocal("a client", () => {
+  test("that goes in the middle of its request is no error of ours", async () => {
+    const said = vi.spyOn(console, "error").mockImplementation(() => {});
+    try {
+      const { hostname, port } = new URL(project.url);
+      const socket = net.connect(Number(port), hostname);
+      socket.write(
+        `POST /rest/v1/x HTTP/1.1\r\nhost: x\r\napikey: ${project.secretKey}\r\ncontent-length: 9\r\n\r\n{`,
+      );
+      await once(socket, "ready");
+      await raw(project, "/auth/v1/health", {}); // by then the gateway has begun to read
+      socket.destroy();
+      await once(socket, "close");
+      await raw(project, "/auth/v1/health", {});
+      expect(said).not.toHaveBeenCalled();
+    } finally {
+      said.mockRestore();
+    }
   });
 });
 

@@ -124,6 +124,26 @@ describe("reading", () => {
     expect([head.status, head.count, head.data]).toEqual([200, 5, null]);
   });
 
+  test("what few rows are estimated to be is what they are", async () => {
+    const few = await request("GET", "contract_items?select=id&id=lt.3", { prefer: "count=estimated" });
+    expect([few.status, few.headers.get("content-range")]).toEqual([200, "0-1/2"]);
+    expect(few.headers.get("preference-applied")).toBe("count=estimated");
+  });
+
+  test("the place of an answer is what was asked, as long as it was, without the key", async () => {
+    const label = `in.(${Array.from({ length: 300 }, () => crypto.randomUUID())})`;
+    const query = `select=id&label=${label}&id=gt.0&id=lt.5&apikey=${project.secretKey}`;
+    const place = (await request("GET", `contract_items?${query}`)).headers.get("content-location");
+    const [path, asked] = place?.split("?") ?? [];
+    expect(path).toBe("/contract_items");
+    expect([...new URLSearchParams(asked)]).toEqual([
+      ["id", "gt.0"],
+      ["id", "lt.5"],
+      ["label", label],
+      ["select", "id"],
+    ]);
+  });
+
   test("single and maybeSingle", async () => {
     expect((await admin().from("contract_items").select("id").eq("id", 1).single()).data).toEqual({ id: 1 });
     const none = await admin().from("contract_items").select("id").eq("id", 99).single();

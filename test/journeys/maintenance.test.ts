@@ -32,8 +32,7 @@ test("what is due is done, told, and done once", async () => {
 
   // With MongoDB the entry is consumed; without it, it stays open, and the answer says so.
   const [entry] = await sql`select done_at from private.outbox where organization_id = ${id}`;
-  const [outbox] = data?.outbox ?? [];
-  expect(outbox).toMatchObject({ kind: "organization.purged" });
+  const outbox = data?.outbox.find(({ kind }) => kind === "organization.purged");
   expect([outbox?.status, entry?.["done_at"] !== null]).toEqual(
     outbox?.status === "waiting" ? ["waiting", false] : ["done", true],
   );

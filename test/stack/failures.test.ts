@@ -121,6 +121,27 @@ test.concurrent("a migration that fails, then mended", async () => {
   await (await start({ root: copy, data })).ready();
 });
 
+test.concurrent("migrations that are not those of the database", async () => {
+  const copy = copyOfRepository();
+  const data = path.join(temporaryFolder(), "data");
+  const migration = (name: string) => path.join(copy, "supabase/migrations", name);
+  writeFileSync(migration("20991231000000_last.sql"), "create table public.fine (id int);\n");
+  const first = await start({ root: copy, data });
+  await first.ready();
+  first.interrupt();
+  await first.exited;
+
+  writeFileSync(migration("20981231000000_early.sql"), "");
+  await fails(
+    { root: copy, data },
+    /later number[^\n]*--reset`:\nsupabase\/migrations\/20981231000000_early/,
+  );
+  rmSync(migration("20981231000000_early.sql"));
+  rmSync(migration("20991231000000_last.sql"));
+  const { output } = await fails({ root: copy, data }, /has 20991231000000,[^\n]*npm start -- --reset/);
+  expect(output()).not.toContain("db-url");
+});
+
 test.concurrent("a function that does not compile", async () => {
   const copy = copyOfRepository();
   appendFileSync(path.join(copy, "functions/health/app.ts"), "\nconst half: = ;\n");

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
@@ -353,6 +353,29 @@ test("a changed function starts anew, the others do not; all do when what they s
     () => text("/one"),
     (answer) => answer !== changed,
   );
+});
+
+test("a file is watched on when it has been replaced, as editors and git save, and so is a folder", async () => {
+  const { write, directory, text } = await startHost(
+    { "one/index.ts": `export { default } from "./part/says.ts";\n`, "one/part/says.ts": says("v1") },
+    { watch: true },
+  );
+  const answers = (version: string) =>
+    eventually(
+      () => text("/one"),
+      (answer) => answer === version,
+    );
+  await write("one/part/says.ts~", says("v2"));
+  await rename(path.join(directory, "one/part/says.ts~"), path.join(directory, "one/part/says.ts"));
+  await answers("v2");
+  await write("one/part/says.ts", says("v3"));
+  await answers("v3");
+
+  await rm(path.join(directory, "one/part"), { recursive: true });
+  await write("one/part/says.ts", says("v4"));
+  await answers("v4");
+  await write("one/part/says.ts", says("v5"));
+  await answers("v5");
 });
 
 test("a new function is served, a deleted one is not", async () => {

@@ -96,6 +96,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
           ? (preflight(request) ?? (await route(request, new URL(request.url), await bodyOf(incoming))))
           : json(400, { message: "Bad Request" });
       } catch (error) {
+        if (outgoing.destroyed) return; // the client has gone in the middle of its request
         if (error instanceof TooLarge) response = json(413, { message: "Request body too large" });
         else {
           console.error(error);

@@ -113,8 +113,11 @@ function forLite(request: Request, url: URL, body: Uint8Array): Request {
   headers.delete("apikey");
   const accept = headers.get("accept");
   if (accept) headers.set("accept", accept.replace(/;\s*nulls\s*=\s*stripped/gi, ""));
-  // The platform commits every request.
-  const prefer = headers.get("prefer")?.replace(/(^|,)\s*tx=\w+/g, "");
+  // The platform commits every request. What PostgREST estimates it counts, while there are few; lite asks the planner.
+  const prefer = headers
+    .get("prefer")
+    ?.replace(/(^|,)\s*tx=\w+/g, "")
+    .replace(ESTIMATED, "count=exact");
   if (prefer !== undefined) headers.set("prefer", prefer.replace(/^\s*,/, ""));
   // lite knows its root by GET alone; the gateway leaves the body out for HEAD.
   const method = url.pathname === "/rest/v1/" && request.method === "HEAD" ? "GET" : request.method;
@@ -126,9 +129,24 @@ function forLite(request: Request, url: URL, body: Uint8Array): Request {
   });
 }
 
-async function correct(response: Response, { csv, stripNulls, csvRows }: RestRequest): Promise<Response> {
+/** Where the answer is to be had again: lite would show the filters as they were marked. */
+function placeOf({ path, query }: RestRequest): string {
+  const asked = new URLSearchParams(query);
+  asked.delete("apikey");
+  asked.sort();
+  return asked.size > 0 ? `${path}?${asked}` : path;
+}
+
+const ESTIMATED = /\bcount=estimated\b/;
+
+async function correct(response: Response, context: RestRequest): Promise<Response> {
+  const { csv, stripNulls, csvRows } = context;
   const headers = new Headers(response.headers);
   headers.delete("content-length");
+  const applied = headers.get("preference-applied");
+  if (applied && ESTIMATED.test(context.headers.get("prefer") ?? ""))
+    headers.set("preference-applied", applied.replace("count=exact", "count=estimated"));
+  if (headers.has("content-location")) headers.set("content-location", placeOf(context));
   const readable = response.ok && response.body;
   if (stripNulls && readable) {
     const type = headers.get("content-type") ?? "";

@@ -57,9 +57,17 @@ function cli(): string {
   );
 }
 
-/** What the CLI says of the migration that failed, without those that did not and hints at its own flags. */
+/** What the CLI says of the migration that failed, without those that did not, and with what is to be done here. */
 const withoutChatter = (output: string) =>
   output
+    .replace(
+      /^Rerun the command with --include-all flag to apply these migrations:$/m,
+      "Give these a later number than the last one's, as `npm run db:new` does, or start anew with `npm start -- --reset`:",
+    )
+    .replace(
+      /^Make sure your local git repo is up-to-date\.[\s\S]*--status reverted ([\d ]+\d)[\s\S]*/m,
+      "The local database has $1, of another branch perhaps. Bring it back, or start anew with `npm start -- --reset`.",
+    )
     .replace(/^(Target: |Confirmed by --yes: |Try rerunning the command with --debug).*\n?/gm, "")
     .replace(/^Applying migration .*\n(?=Applying migration )/gm, "")
     .trim();

@@ -22,11 +22,8 @@ export function meterEventRoutes(account: Account): Route[] {
         const identifier = given.identifier ?? randomUUID();
         const known = meterEvents[identifier];
         if (known && known.created > now - DAY) {
-          throw invalid(
-            `An event already exists with identifier ${identifier}.`,
-            "identifier",
-            "resource_already_exists",
-          );
+          // As Stripe says it: without a code, and without the parameter.
+          throw invalid(`An event already exists with identifier ${identifier}.`);
         }
         if (at < now - 35 * DAY || at > now + 5 * MINUTE) {
           throw invalid(

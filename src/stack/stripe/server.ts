@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import process from "node:process";
 import { createAdaptorServer } from "@hono/node-server";
@@ -114,6 +114,7 @@ function write(file: string, { account, ahead, webhooks }: StandIn): void {
     writeFileSync(draft, JSON.stringify(kept));
     renameSync(draft, file);
   } catch (error) {
+    rmSync(draft, { force: true });
     // Someone removed the folder under us: there is nothing to keep any more.
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
   }
