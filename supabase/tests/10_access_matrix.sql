@@ -158,6 +158,12 @@ insert into probes values
   ('invoices', 'update', '', 'denied', $$update public.invoices set status = 'paid'$$),
   ('invoices', 'delete', '', 'denied', $$delete from public.invoices$$),
 
+  ('retained_invoices', 'select', '', 'denied', $$select from private.retained_invoices$$),
+  ('retained_invoices', 'insert', '', 'denied',
+    $$insert into private.retained_invoices (organization_id, stripe_invoice_id, invoice) values (tests.id('acme'), 'in_3', '{}')$$),
+  ('retained_invoices', 'update', '', 'denied', $$update private.retained_invoices set invoice = '{}'$$),
+  ('retained_invoices', 'delete', '', 'denied', $$delete from private.retained_invoices$$),
+
   ('stripe_customers', 'select', '', 'denied', $$select from private.stripe_customers$$),
   ('stripe_customers', 'insert', '', 'denied',
     $$insert into private.stripe_customers (organization_id, customer_id, livemode)

@@ -1,7 +1,7 @@
 -- Promise: a closed organization is out of reach at once, comes back whole within 30 days, and is then purged.
 begin;
 \ir support/tenants.psql
-select plan(28);
+select plan(29);
 
 create function tests.close() returns text
 language sql
@@ -71,6 +71,10 @@ update public.organizations set closed_at = now() - interval '30 days' where id 
 select tests.sign_in('owner');
 select is(tests.restore(), 'PT404 organization_not_found', 'after 30 days it does not come back');
 select tests.become_postgres();
+insert into public.invoices
+  (stripe_invoice_id, organization_id, status, currency, total, subtotal, amount_due, amount_paid, amount_remaining, livemode, created)
+select 'in_57_' || status, tests.id('acme'), status, 'eur', 2900, 2900, 2900, 2900, 0, false, now()
+from unnest(array['paid', 'open', 'draft']) as status;
 select tests.add_key(key, 'rocket', 'owner') from unnest(array['one', 'two', 'three']) as key;
 select is(private.purge_closed_organizations(p_rows => 2), 0, 'a large one is purged in several runs');
 select results_eq(
@@ -88,6 +92,11 @@ select is_empty(
   'with everything in it'
 );
 select isnt_empty($$select from public.audit_log where organization_id = tests.id('acme')$$, 'but for its trail');
+select bag_eq(
+  $$select invoice ->> 'status', (invoice ->> 'total')::bigint from private.retained_invoices
+    where organization_id = tests.id('acme') and stripe_invoice_id like 'in_57_%'$$,
+  $$values ('paid', 2900::bigint), ('open', 2900)$$, 'and the invoices that were sent'
+);
 select results_eq(
   $$select kind, organization_id from private.outbox where organization_id = tests.id('acme')$$,
   $$values ('organization.purged', tests.id('acme'))$$, 'and the other stores will hear of it'

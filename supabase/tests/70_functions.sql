@@ -142,6 +142,7 @@ insert into callers values
   ('private.require_scopes', ''),
   ('private.resend_invitation', 'authenticated'),
   ('private.restore_organization', 'authenticated'),
+  ('private.retain_invoices', ''),
   ('private.return_lease', 'service_role'),
   ('private.revoke_api_key', 'authenticated'),
   ('private.revoke_invitation', 'authenticated'),
