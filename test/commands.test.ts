@@ -3,6 +3,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } fr
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { expect, test } from "vitest";
+import { freePort } from "../src/stack/ports.ts";
 import { repository } from "../src/stack/repository.ts";
 
 test("without packages, or without what their scripts fetch, a command says what to do", () => {
@@ -47,6 +48,16 @@ test("a new migration comes after all others, whatever the clock says", () => {
   } finally {
     rmSync(clone, { recursive: true, force: true });
   }
+});
+
+test("without a database that runs there is no difference to show, and that is said", async () => {
+  const port = String(await freePort());
+  const { status, stderr } = spawnSync(process.execPath, ["src/stack/db-diff.ts"], {
+    cwd: repository(),
+    env: { ...process.env, NECTAR_DB_PORT: port },
+    encoding: "utf8",
+  });
+  expect([status, stderr]).toEqual([1, expect.stringMatching(`port ${port}\\..*npm start`)]);
 });
 
 test("a benchmark that is not there ends with what is there, as a flag does", () => {

@@ -1,11 +1,19 @@
 // `npm run db:diff`: what the running local database has that the migrations have not, as SQL.
 import { spawnSync } from "node:child_process";
 import { startOptions } from "./options.ts";
+import { portProblem } from "./ports.ts";
 import { cliEnvironment } from "./postgres/migrations.ts";
 import { withThrowawayDatabase } from "./postgres/throwaway.ts";
 import { repository } from "./repository.ts";
 
-const running = `postgresql://postgres:postgres@127.0.0.1:${startOptions([]).databasePort}/postgres?sslmode=disable`;
+const { databasePort } = startOptions([]);
+if (!(await portProblem(databasePort))) {
+  console.error(
+    `Nothing listens on port ${databasePort}. Type \`npm start\` in another terminal, or set NECTAR_DB_PORT.`,
+  );
+  process.exit(1);
+}
+const running = `postgresql://postgres:postgres@127.0.0.1:${databasePort}/postgres?sslmode=disable`;
 process.exitCode = await withThrowawayDatabase(async (server) => {
   const args = [
     "db",

@@ -133,6 +133,48 @@ describe("a value is stored as it was sent", () => {
     ]);
   });
 
+  test("a bulk insert has more values than a statement has parameters", async () => {
+    const rows = Array.from({ length: 9_000 }, (_, i) => ({
+      id: 100_000 + i,
+      label: `bulk ${i}`,
+      big: `${2n ** 62n + BigInt(i)}`,
+      amount: i / 10,
+      flag: null,
+      numbers: [i, null],
+      document: { i },
+      day: "2026-01-02",
+    }));
+    const answer = await send("contract_items", "POST", JSON.stringify(rows), "count=exact");
+    expect([answer.text, answer.status, answer.headers.get("content-range")]).toEqual(["", 201, "*/9000"]);
+    const [last] = await project.sql`
+      select big::text, amount::text, flag, numbers::text, document, day::text from public.contract_items
+      where label = 'bulk 8999'`;
+    expect(last).toEqual({
+      big: "4611686018427396903",
+      amount: "899.9",
+      flag: null,
+      numbers: "{8999,NULL}",
+      document: { i: 8999 },
+      day: "2026-01-02",
+    });
+    const known = await project.sql`select id from public.contract_items where label like 'bulk %'`;
+    const changes = known.map(({ id }) => ({
+      id,
+      label: "changed",
+      day: null,
+      flag: true,
+      ratio: 1,
+      mood: "sad",
+      span: "1 day",
+      bytes: null,
+    }));
+    const prefer = "resolution=merge-duplicates";
+    expect((await send("contract_items", "POST", JSON.stringify(changes), prefer)).status).toBe(200);
+    const changed =
+      await project.sql`delete from public.contract_items where label = 'changed' and day is null`;
+    expect(changed.count).toBe(9_000);
+  });
+
   test("an empty object takes every default", async () => {
     const answer = await send("contract_items?select=label", "POST", "{}");
     expect([answer.status, answer.text]).toEqual([201, '[{"label":"new"}]']);

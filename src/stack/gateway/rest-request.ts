@@ -14,6 +14,8 @@ export interface RestRequest {
   csv: boolean;
   stripNulls: boolean;
   ast?: WriteAst;
+  /** The rows of an insert, as JSON, where PostgreSQL can take them as they are. */
+  rows?: string;
   /** Filled while a CSV answer is read: the rows as PostgreSQL writes them. */
   csvRows: string[];
 }

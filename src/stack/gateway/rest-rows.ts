@@ -7,6 +7,7 @@ import {
   type QueryId,
   RawNode,
   type RootOperationNode,
+  ValueNode,
 } from "kysely";
 import { PostgresJSDialect } from "kysely-postgres-js";
 import { parseExact } from "./exact-json.ts";
@@ -47,7 +48,7 @@ function wrap(node: RootOperationNode, sql: string, { csv, stripNulls }: RestReq
 /** Reads those rows, and mends what lite does otherwise than PostgREST with a query and its rows. */
 export function jsonRows(request: RestRequest): KyselyPlugin {
   return {
-    transformQuery: ({ node }) => updateKeysToo(node),
+    transformQuery: ({ node }) => rowsAsOne(updateKeysToo(node), request),
     async transformResult({ queryId, result }) {
       if (!jsonQueries.has(queryId)) return result;
       const rows = result.rows as { row: string; csv?: string }[];
@@ -56,6 +57,17 @@ export function jsonRows(request: RestRequest): KyselyPlugin {
       return { ...result, rows: rows.map(({ row }) => keepJsonStrings(parseExact(row) as Row, request)) };
     },
   };
+}
+
+// As PostgREST hands them over: a statement has at most 65,535 parameters, and a value each is soon more.
+function rowsAsOne(node: RootOperationNode, { rows }: RestRequest): RootOperationNode {
+  if (node.kind !== "InsertQueryNode" || rows === undefined || !node.columns || !node.into) return node;
+  const between = node.columns.map((_column, i) => (i === 0 ? "select " : ", "));
+  const values = RawNode.create(
+    [...between, " from json_populate_recordset(null::", ", ", "::json)"],
+    [...node.columns, node.into, ValueNode.create(rows)],
+  );
+  return { ...node, values };
 }
 
 // PostgREST's upsert sets every column of the payload, the key's as well, and so asks for their grants.

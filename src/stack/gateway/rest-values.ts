@@ -40,6 +40,8 @@ export function exactValues(ast: WriteAst, request: RestRequest, schema: Introsp
       ]),
     );
   };
+  if (Array.isArray(values) && missing !== "default" && (columns ?? Object.keys(values[0] ?? {})).length > 0)
+    request.rows = JSON.stringify(values);
   const converted = Array.isArray(values) ? values.map(convert) : convert(values);
   // lite writes null into the answer for every key that was missing, whatever was stored.
   const meta = columns && missing === "default" ? { ...ast.$meta, columns: undefined } : ast.$meta;
