@@ -10,6 +10,9 @@ create function public.authorize_request(
 language sql
 set search_path = ''
 as $$
+  -- One request asked several times at once waits before it holds anything: who refreshes the limits has the counter and waits
+  -- for the request's row, and who was first has the row and waits for the counter.
+  select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(p_context ->> 'request_id', 1));
   select allowed, code, organization_id, application_id, key_id, environment, "limit", remaining, reset_at, retry_after,
     rate_limit, rate_remaining
   from private.authorize_request(p_key_hash, p_scope, p_metric, p_cost, p_context)

@@ -88,7 +88,8 @@ $$;
 
 -- Gives back what was not spent, and writes down what was; false when the lease was returned or settled before. The
 -- rate gets back no more than it would have if the rest had never been taken: after a reduction by `rest`, the
--- bucket is at most as far ahead as it is now less the rest, or as all that came later would have made it by now.
+-- bucket is at most as far ahead as it is now less the rest, or as all that came later would have made it by now. Of a rate
+-- that has become nothing there is no less: infinite times have no difference.
 create function private.return_lease(p_lease_id uuid, p_spent bigint) returns boolean
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -120,14 +121,14 @@ begin
   rest := lease.granted - p_spent;
   update private.usage_counters
   set used = case when period_starts_at = lease.period_starts_at then used - rest else used end,
-    tat = least(tat, greatest(
+    tat = case when isfinite(per_request) then least(tat, greatest(
       tat - rest * per_request, clock_timestamp() + (taken - lease.organization_taken) * per_request
-    ))
+    )) else tat end
   where organization_id = lease.organization_id and metric = lease.metric
   returning key_per_request into pace;
   update private.api_key_counters
   set tat = least(tat, greatest(tat - rest * pace, clock_timestamp() + (taken - lease.key_taken) * pace))
-  where key_id = lease.key_id;
+  where key_id = lease.key_id and isfinite(pace);
   perform private.log_lease(lease, p_spent);
   return true;
 end

@@ -82,11 +82,11 @@ begin
       'quantity', more::text, 'reported_at', now()
     )
     from grown
-    -- What was agreed on with somebody is not billed by the plan's price.
+    -- What was used while something else was agreed on is not billed by the plan's price, whenever it is reported.
     where not exists (
       select from public.entitlement_overrides as agreed
       where agreed.organization_id = grown.organization_id and agreed.key = grown.metric || '.per_month'
-        and coalesce(agreed.expires_at > now(), true)
+        and coalesce(agreed.expires_at > grown.hour, true)
     )
     order by organization_id, metric, hour
     returning 1
