@@ -1,43 +1,23 @@
-import { createClient } from "@supabase/supabase-js";
 import postgres from "postgres";
-import Stripe from "stripe";
+import type Stripe from "stripe";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { normalizeInvoice } from "../../functions/_shared/stripe-objects.ts";
-import { createApp } from "../../functions/billing/app.ts";
 import { createLedger } from "../../functions/stripe-webhook/ledger.ts";
 import { plan } from "../../src/billing/plan-file.ts";
-import { syncPlans } from "../../src/billing/sync-plans.ts";
 import { CARD_THAT_FAILS, CARD_THAT_PAYS } from "../../src/stack/stripe/cards.ts";
 import { completeCheckout } from "../../src/stack/stripe/checkout.ts";
 import { HOUR } from "../../src/stack/stripe/periods.ts";
 import { createStripeStandIn } from "../../src/stack/stripe/stand-in.ts";
 import { pauseSubscription } from "../../src/stack/stripe/subscriptions.ts";
-import type { Database } from "../../types/database.ts";
 import { must, type Person, signUp, uniqueSlug } from "../support/people.ts";
+import { createBillingApp } from "./billing-app.ts";
 import { asPostgres } from "./places.ts";
 
-// The function's own code and the real database, with a Stripe that tells nobody of what happens there.
 const project = inject("project");
 const sql = postgres(project.databaseUrl, { max: 1, onnotice() {} });
 const standIn = createStripeStandIn({ secretKey: "sk_test_standin", webhookSecrets: ["whsec_standin"] });
 const { account } = standIn;
-const stripe = new Stripe("sk_test_standin", {
-  httpClient: Stripe.createFetchHttpClient(standIn.fetchForSdk),
-  maxNetworkRetries: 0,
-});
-const app = createApp({
-  stripe: { livemode: false, client: () => Promise.resolve(stripe) },
-  appUrl: () => "http://localhost:3000",
-  returnOrigins: () => undefined,
-  log: () => {},
-  clock: () => account.now() * 1000,
-  keys: {
-    url: project.url,
-    publishableKeys: { default: project.publishableKey },
-    secretKeys: { default: project.secretKey },
-    jwks: new URL(`${project.url}/auth/v1/.well-known/jwks.json`),
-  },
-});
+const { stripe, app, sell } = createBillingApp(project, standIn);
 
 const month = (currency: string, unit_amount: number) => ({ interval: "month", currency, unit_amount });
 const plans = [
@@ -50,10 +30,7 @@ let token: string;
 const organizations: string[] = [];
 
 beforeAll(async () => {
-  const supabase = createClient<Database>(project.url, project.secretKey, {
-    auth: { persistSession: false },
-  });
-  await syncPlans({ stripe, supabase, plans, livemode: false, dryRun: false, say: () => {} });
+  await sell(plans);
   ada = await signUp(project, "Ada");
   token = (await ada.supabase.auth.getSession()).data.session?.access_token as string;
 });

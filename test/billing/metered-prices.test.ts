@@ -1,15 +1,12 @@
-import { createClient } from "@supabase/supabase-js";
 import postgres from "postgres";
-import Stripe from "stripe";
+import type Stripe from "stripe";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
-import { createApp } from "../../functions/billing/app.ts";
 import { plan } from "../../src/billing/plan-file.ts";
-import { syncPlans } from "../../src/billing/sync-plans.ts";
 import { CARD_THAT_PAYS } from "../../src/stack/stripe/cards.ts";
 import { completeCheckout } from "../../src/stack/stripe/checkout.ts";
 import { createStripeStandIn } from "../../src/stack/stripe/stand-in.ts";
-import type { Database } from "../../types/database.ts";
 import { must, type Person, signUp, uniqueSlug } from "../support/people.ts";
+import { createBillingApp } from "./billing-app.ts";
 
 // From the plan file to the invoice: what a plan bills by usage is bought, swapped and ended together with the plan.
 const project = inject("project");
@@ -17,23 +14,7 @@ const sql = postgres(project.databaseUrl, { max: 1, onnotice() {} });
 const startsAt = Math.floor(Date.now() / 1000);
 const standIn = createStripeStandIn({ secretKey: "sk_test_standin", webhookSecrets: [], startsAt });
 const { account } = standIn;
-const stripe = new Stripe("sk_test_standin", {
-  httpClient: Stripe.createFetchHttpClient(standIn.fetchForSdk),
-  maxNetworkRetries: 0,
-});
-const app = createApp({
-  stripe: { livemode: false, client: () => Promise.resolve(stripe) },
-  appUrl: () => "http://localhost:3000",
-  returnOrigins: () => undefined,
-  clock: () => account.now() * 1000,
-  log: () => {},
-  keys: {
-    url: project.url,
-    publishableKeys: { default: project.publishableKey },
-    secretKeys: { default: project.secretKey },
-    jwks: new URL(`${project.url}/auth/v1/.well-known/jwks.json`),
-  },
-});
+const { stripe, app, sell } = createBillingApp(project, standIn);
 
 const bills = (unit_amount: number, value: number, rate: number | string) => ({
   limits: { "api_requests.per_month": { value, overage: true } },
@@ -54,10 +35,7 @@ let token: string;
 let id: string;
 
 beforeAll(async () => {
-  const supabase = createClient<Database>(project.url, project.secretKey, {
-    auth: { persistSession: false },
-  });
-  await syncPlans({ stripe, supabase, plans, livemode: false, dryRun: false, say: () => {} });
+  await sell(plans);
   ada = await signUp(project, "Ada");
   token = (await ada.supabase.auth.getSession()).data.session?.access_token as string;
   ({ id } = must(await ada.organizations.create({ name: "By usage", slug: uniqueSlug("by-usage") })));
