@@ -12,8 +12,7 @@ export interface Billed {
  * Stripe credits what is left of a period also when nobody has paid for it, and from any moment in it that it is told:
  * whoever gives credit asks first. See https://docs.stripe.com/billing/subscriptions/credit-proration-deferral
  */
-export async function billedOf(stripe: Stripe, id: string): Promise<Billed> {
-  const { items } = await stripe.subscriptions.retrieve(id);
+export async function billedOf(stripe: Stripe, { id, items }: Stripe.Subscription): Promise<Billed> {
   const began = Math.min(...items.data.map((item) => item.current_period_start));
   const { data } = await stripe.invoices.list({ subscription: id, created: { gte: began }, limit: 100 });
   // One that was revised is void, and another stands for it.

@@ -150,7 +150,7 @@ export function createApp(options: BillingOptions): FunctionApp {
       async (client) =>
         when === "now"
           ? client.subscriptions.cancel(id, {
-            prorate: (await billedOf(client, id)).paid,
+            prorate: (await billedOf(client, await client.subscriptions.retrieve(id))).paid,
             invoice_now: true,
           })
           : client.subscriptions.update(id, { cancel_at_period_end: true }),
@@ -209,7 +209,10 @@ function required(context: BillingContext) {
  */
 async function lastBilled(opened: Opened): Promise<number> {
   const { id } = required(opened.context);
-  const { paid, at } = await ask(opened, (client) => billedOf(client, id));
+  const { paid, at } = await ask(
+    opened,
+    async (client) => billedOf(client, await client.subscriptions.retrieve(id)),
+  );
   if (!paid) throw new AppError("invoice_unpaid");
   return at;
 }

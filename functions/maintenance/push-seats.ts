@@ -20,7 +20,7 @@ export const pushSeats = (account: StripeAccount): Consumer => ({
     if (seats.livemode !== account.livemode) throw new Error("the subscription is of Stripe's other mode");
     const stripe = await account.client();
     const prorated = seats.members > seats.quantity ||
-      (await billedOf(stripe, seats.stripe_subscription_id)).paid;
+      (await billedOf(stripe, await stripe.subscriptions.retrieve(seats.stripe_subscription_id))).paid;
     await stripe.subscriptions.update(seats.stripe_subscription_id, {
       items: [{ id: seats.stripe_item_id, quantity: seats.members }],
       proration_behavior: prorated ? "create_prorations" : "none",

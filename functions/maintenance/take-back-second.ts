@@ -38,7 +38,7 @@ export const takeBackSecond = (account: StripeAccount): Consumer => ({
         second.customer === kept.customer;
       if (!second || !ours || !isPaid(second)) continue;
       // A debit is under way for days, and the subscription active meanwhile: what comes of it, an event tells, and asks again.
-      if ((await billedOf(stripe, second.id)).paid) await takeBack(stripe, second);
+      if ((await billedOf(stripe, second)).paid) await takeBack(stripe, second);
     }
     return true;
   },
